@@ -1,0 +1,1 @@
+"""The vocabulary of the house. No I/O; imports nothing of ours."""
