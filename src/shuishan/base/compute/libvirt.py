@@ -1,0 +1,322 @@
+"""Virtual machines on hosts that run libvirt with the QEMU driver.
+
+libvirt's own calls block, so each host has a small thread pool; a host that stops answering holds up
+nobody else. Keep-alive turns a dead peer into an error within seconds.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import libvirt
+
+from shuishan.base.compute.libvirt_xml import domain_xml
+from shuishan.base.compute.port import Moved, MoveProgress, OnProgress
+from shuishan.base.storage.qcow2 import Qcow2Pool
+from shuishan.model.clock import Clock
+from shuishan.model.errors import EngineRefused, NotFound, Silent
+from shuishan.model.site import HostSpec, HostState, HostView, VmSpec, VmState, VmView
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+_KEEPALIVE_INTERVAL_S = 2
+_KEEPALIVE_COUNT = 3
+_CALL_TIMEOUT_S = 30.0
+
+_STATES = {
+    libvirt.VIR_DOMAIN_RUNNING: VmState.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: VmState.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: VmState.PAUSED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: VmState.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: VmState.RUNNING,  # on its way down, still holding its disks
+    libvirt.VIR_DOMAIN_SHUTOFF: VmState.SHUT_OFF,
+    libvirt.VIR_DOMAIN_CRASHED: VmState.CRASHED,
+}
+_MOVE_FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE
+    | libvirt.VIR_MIGRATE_PEER2PEER  # the hosts finish it even when we die
+    | libvirt.VIR_MIGRATE_PERSIST_DEST
+    | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+    | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
+    | libvirt.VIR_MIGRATE_UNSAFE  # shared folder: libvirt cannot see that both hosts reach the same file
+)
+_event_loop_started = threading.Lock()
+_event_loop: threading.Thread | None = None
+
+
+class LibvirtCompute:
+    """Implements base.compute.port.Compute.
+
+    migration_uri:        URI scheme the source host uses to reach the target's daemon
+    migration_mib_per_s:  0 means as fast as the network allows
+    """
+
+    def __init__(
+        self,
+        pool: Qcow2Pool,
+        clock: Clock,
+        *,
+        accelerator: str,
+        bridge: str = "br0",
+        migration_mib_per_s: int = 0,
+    ) -> None:
+        _start_event_loop()
+        self._pool = pool
+        self._clock = clock
+        self._accelerator = accelerator
+        self._bridge = bridge
+        self._migration_mib_per_s = migration_mib_per_s
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._links: dict[str, libvirt.virConnect] = {}
+
+    async def look(self, host: HostSpec, *, timeout_s: float) -> HostView:
+        try:
+            vms = await self._call(host, _list_vms, timeout_s=timeout_s)
+        except (Silent, EngineRefused) as cause:
+            return HostView(
+                name=host.name, state=HostState.SILENT, seen_at_s=self._clock.now_s(), reason=cause.message
+            )
+        return HostView(name=host.name, state=HostState.ANSWERING, seen_at_s=self._clock.now_s(), vms=vms)
+
+    async def create(self, host: HostSpec, vm: VmSpec, system: str) -> None:
+        image = self._pool.image(vm.disks[0].image)
+        disks = [await self._pool.make(vm.name, disk) for disk in vm.disks]
+        xml = domain_xml(vm, system, image, disks, accelerator=self._accelerator, bridge=self._bridge)
+        await self._call(host, lambda link: link.defineXML(xml))
+
+    async def start(self, host: HostSpec, vm: str) -> None:
+        def start(link: libvirt.virConnect) -> None:
+            domain = link.lookupByName(vm)
+            if not domain.isActive():
+                domain.create()
+
+        await self._call(host, start)
+
+    async def stop(self, host: HostSpec, vm: str, *, timeout_s: float) -> None:
+        if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
+            return
+        await self._call(host, lambda link: _quietly(link.lookupByName(vm).shutdown))
+        end_s = self._clock.now_s() + timeout_s
+        while self._clock.now_s() < end_s:
+            if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
+                return
+            await self._clock.sleep(0.2)
+        await self._call(host, lambda link: _quietly(link.lookupByName(vm).destroy))
+
+    async def remove(self, host: HostSpec, vm: str) -> None:
+        def undefine(link: libvirt.virConnect) -> None:
+            link.lookupByName(vm).undefine()
+
+        with contextlib.suppress(NotFound):
+            await self._call(host, undefine)
+        self._pool.delete(vm)
+
+    async def move(
+        self, vm: str, source: HostSpec, target: HostSpec, *, timeout_s: float, on_progress: OnProgress | None
+    ) -> Moved:
+        params: dict[str, Any] = {}
+        if self._migration_mib_per_s:
+            params[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = self._migration_mib_per_s
+        uri = f"qemu+tls://{target.migration_address}/system"
+
+        def migrate(link: libvirt.virConnect) -> None:
+            domain = link.lookupByName(vm)
+            if not _job_running(domain):  # after our own restart one may be under way already
+                domain.migrateToURI3(uri, params, _MOVE_FLAGS)
+
+        began_s = self._clock.now_s()
+        migration = asyncio.ensure_future(self._call(source, migrate, timeout_s=timeout_s))
+        try:
+            while not migration.done():
+                await asyncio.wait({migration}, timeout=0.1)
+                if on_progress is not None and not migration.done():
+                    await on_progress(await self._progress(source, vm, began_s))
+            await migration
+            await self._await_arrival(vm, source, target, began_s + timeout_s)
+        except (Silent, asyncio.CancelledError):
+            await asyncio.shield(self._cancel_quietly(vm, source))
+            raise
+        return await self._measured(vm, target)
+
+    async def cancel_move(self, vm: str, source: HostSpec) -> None:
+        def abort(link: libvirt.virConnect) -> None:
+            with contextlib.suppress(libvirt.libvirtError):
+                link.lookupByName(vm).abortJob()
+
+        with contextlib.suppress(NotFound):
+            await self._call(source, abort)
+
+    def close(self) -> None:
+        for link in self._links.values():
+            with contextlib.suppress(libvirt.libvirtError):
+                link.close()
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _await_arrival(self, vm: str, source: HostSpec, target: HostSpec, end_s: float) -> None:
+        """Wait for a migration that somebody else began (we, before a restart) to end either way."""
+
+        def state(link: libvirt.virConnect) -> tuple[bool, bool]:
+            try:
+                domain = link.lookupByName(vm)
+            except libvirt.libvirtError:
+                return False, False
+            return bool(domain.isActive()), _job_running(domain)
+
+        while self._clock.now_s() < end_s:
+            here, moving = await self._call(source, state)
+            if not here:
+                there, _ = await self._call(target, state)
+                if there:
+                    return
+                raise EngineRefused(
+                    f"{vm} runs neither on {source.name} nor on {target.name}", subject=f"vm/{vm}"
+                )
+            if not moving:
+                raise EngineRefused(
+                    f"the move of {vm} ended and it still runs on {source.name}", subject=f"vm/{vm}"
+                )
+            await self._clock.sleep(0.2)
+        raise Silent(f"moving {vm} to {target.name} took longer than allowed", subject=f"vm/{vm}")
+
+    async def _progress(self, source: HostSpec, vm: str, began_s: float) -> MoveProgress:
+        def remaining(link: libvirt.virConnect) -> int | None:
+            try:
+                return link.lookupByName(vm).jobStats().get("data_remaining")
+            except libvirt.libvirtError:
+                return None
+
+        left = None
+        with contextlib.suppress(Silent, EngineRefused, NotFound):
+            left = await self._call(source, remaining, timeout_s=2.0)
+        return MoveProgress(remaining_bytes=left, elapsed_s=self._clock.now_s() - began_s)
+
+    async def _measured(self, vm: str, target: HostSpec) -> Moved:
+        """The finished migration's own figures; they travel with the VM to the target."""
+
+        def stats(link: libvirt.virConnect) -> dict[str, Any]:
+            flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+            try:
+                return link.lookupByName(vm).jobStats(flags)
+            except libvirt.libvirtError:
+                return {}
+
+        found = await self._call(target, stats)
+        # downtime_net leaves out the clock difference between the two hosts where libvirt knows it
+        downtime_ms = found.get("downtime_net", found.get("downtime"))
+        return Moved(downtime_ms=downtime_ms, total_ms=found.get("time_elapsed"))
+
+    async def _cancel_quietly(self, vm: str, source: HostSpec) -> None:
+        with contextlib.suppress(Silent, EngineRefused):
+            await self.cancel_move(vm, source)
+
+    async def _call(
+        self,
+        host: HostSpec,
+        work: Callable[[libvirt.virConnect], _T],
+        *,
+        timeout_s: float = _CALL_TIMEOUT_S,
+    ) -> _T:
+        """Run `work` with a live link to `host`, in that host's threads, within `timeout_s`."""
+        threads = self._threads.setdefault(host.name, ThreadPoolExecutor(4, thread_name_prefix=host.name))
+        future = asyncio.get_running_loop().run_in_executor(threads, self._with_link, host, work)
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError as cause:
+            raise Silent(
+                f"host {host.name}: libvirt gave no answer within {timeout_s:g} s",
+                subject=f"host/{host.name}",
+            ) from cause
+        except libvirt.libvirtError as cause:
+            raise _translated(cause, host) from cause
+
+    def _with_link(self, host: HostSpec, work: Callable[[libvirt.virConnect], _T]) -> _T:
+        link = self._links.get(host.name)
+        if link is None or not _alive(link):
+            link = libvirt.open(host.libvirt_uri)
+            link.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
+            self._links[host.name] = link
+        return work(link)
+
+
+def _list_vms(link: libvirt.virConnect) -> tuple[VmView, ...]:
+    """All VMs of a host in one round trip."""
+    wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+    seen: list[VmView] = []
+    for domain, stats in link.getAllDomainStats(wanted, 0):
+        memory_kib = stats.get("balloon.maximum") or stats.get("balloon.current") or 0
+        seen.append(
+            VmView(
+                name=domain.name(),
+                state=_STATES.get(stats.get("state.state", -1), VmState.UNKNOWN),
+                cpu_count=int(stats.get("vcpu.maximum", 1)),
+                memory_bytes=int(memory_kib) * 1024,
+            )
+        )
+    return tuple(sorted(seen, key=lambda vm: vm.name))
+
+
+def _job_running(domain: libvirt.virDomain) -> bool:
+    try:
+        return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+    except libvirt.libvirtError:
+        return False
+
+
+def _alive(link: libvirt.virConnect) -> bool:
+    try:
+        return link.isAlive() == 1
+    except libvirt.libvirtError:
+        return False
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    """For calls whose wish may already have come true."""
+    with contextlib.suppress(libvirt.libvirtError):
+        work()
+
+
+_SILENT_CODES = {
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_SYSTEM_ERROR,
+    libvirt.VIR_ERR_RPC,
+    libvirt.VIR_ERR_INVALID_CONN,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT,
+}
+
+
+def _translated(cause: libvirt.libvirtError, host: HostSpec) -> Exception:
+    text = re.sub(r"\s+", " ", str(cause)).strip()
+    code = cause.get_error_code()
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return NotFound(f"host {host.name}: {text}", subject=f"host/{host.name}")
+    kind = Silent if code in _SILENT_CODES else EngineRefused
+    return kind(f"host {host.name}: {text}", subject=f"host/{host.name}")
+
+
+def _start_event_loop() -> None:
+    """libvirt's keep-alive needs its event loop; one thread serves the whole process."""
+    global _event_loop  # noqa: PLW0603  one per process by libvirt's design
+    with _event_loop_started:
+        if _event_loop is not None:
+            return
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # we raise; it need not print
+        libvirt.virEventRegisterDefaultImpl()
+        _event_loop = threading.Thread(target=_run_event_loop, name="libvirt-events", daemon=True)
+        _event_loop.start()
+
+
+def _run_event_loop() -> None:
+    while True:
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except libvirt.libvirtError:
+            _log.warning("libvirt event loop", exc_info=True)
+            time.sleep(0.5)
