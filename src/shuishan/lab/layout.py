@@ -65,6 +65,9 @@ class LabLayout:
     def chassis_dir(self, host: str) -> Path:
         return self.root / "chassis" / host
 
+    def chassis_tap(self, host: str) -> str:
+        return f"{self.prefix}-c{self.number(host)}"
+
     def host_address(self, host: str) -> str:
         return f"{self.subnet}.{10 + self.number(host)}"
 
@@ -73,6 +76,30 @@ class LabLayout:
 
     def bmc_address(self, host: str) -> str:
         return f"{self.subnet}.{210 + self.number(host)}"
+
+    @property
+    def fabric_bridge(self) -> str:
+        """Bridge inside the fabric namespace that joins hosts, chassis, BMCs and this machine."""
+        return "br-fab"
+
+    @property
+    def bmc_interface(self) -> str:
+        """Interface inside the fabric namespace that carries the BMCs' addresses."""
+        return "bmc"
+
+    @property
+    def uplink(self) -> str:
+        """The root namespace's end of its cable to the fabric; the far end is `<uplink>f`."""
+        return f"{self.prefix}0"
+
+    def host_port(self, host: str) -> str:
+        """The fabric's end of the cable to a host (in the fabric namespace)."""
+        return f"{self.prefix}-{host}"
+
+    def mac(self, address: str) -> str:
+        """A MAC for a lab address: stable, locally administered, unlike between labs."""
+        first, second, third, last = (int(part) for part in address.split("."))
+        return f"52:{first:02x}:{second:02x}:{third:02x}:00:{last:02x}"
 
     def libvirt_uri(self, host: str) -> str:
         return f"qemu+tls://{self.host_address(host)}/system?pkipath={self.pki_dir / 'client'}"
