@@ -16,6 +16,14 @@ class Consent(StrEnum):
     OPERATOR = "operator"
 
 
+class OnFailure(StrEnum):
+    """What is undone when a step fails."""
+
+    UNDO_ALL = "undo_all"  # the site is as it was before the plan
+    # Each finished step is worth keeping: a VM that left a failing host must not be sent back to it.
+    UNDO_STEP = "undo_step"
+
+
 class Premise(Word):
     """A fact a step was planned on; checked again right before the step runs.
 
@@ -65,6 +73,7 @@ class Plan(Word):
     steps: tuple[Step, ...]
     misfits: tuple[Misfit, ...] = ()
     consent: Consent
+    on_failure: OnFailure = OnFailure.UNDO_ALL
     orders: tuple[Text, ...] = ()  # what a person has to do, e.g. order a part
 
     @property
