@@ -1,0 +1,1 @@
+"""The service processor of a host: its sensors, its event log, its power switch."""

@@ -1,0 +1,26 @@
+"""What the virtualization daemon of a host says, as signals."""
+
+from shuishan.model.signal import Reading, Signal, Source, Unknown
+from shuishan.model.site import HostState, HostView
+
+
+def libvirt_signals(view: HostView) -> list[Signal]:
+    """The state of each VM on the host; Unknown when the daemon is silent or was never asked."""
+    if view.state is not HostState.ANSWERING:
+        reason = view.reason or (
+            "the virtualization daemon gives no answer"
+            if view.state is HostState.SILENT
+            else "the virtualization daemon was not asked yet"
+        )
+        return [Unknown(host=view.name, source=Source.LIBVIRT, at_s=view.seen_at_s, reason=reason)]
+    return [
+        Reading(
+            host=view.name,
+            source=Source.LIBVIRT,
+            at_s=view.seen_at_s,
+            component=f"vm/{vm.name}",
+            fact="libvirt.state",
+            value=vm.state.value,
+        )
+        for vm in view.vms
+    ]
