@@ -1,0 +1,1 @@
+"""app: the loop, the wiring (the only importer of concrete drivers), settings, store, access, audit."""

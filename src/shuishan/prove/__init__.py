@@ -1,0 +1,1 @@
+"""prove: looks again. Did it work, what did it cost, and what is the evidence?"""
