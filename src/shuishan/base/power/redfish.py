@@ -5,6 +5,7 @@ older resources are gone), LogServices, ComputerSystem.Reset.
 """
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from http import HTTPStatus
@@ -72,8 +73,8 @@ class RedfishBmc:
             for _ in range(_LOG_PAGES_LIMIT):
                 if path is None:
                     break
-                resources[path] = await self._get(path)
-                path = _next_page(self._parsed(path, resources[path]))
+                resources[path] = await self._get_known(path)
+                path = _path(self._parsed(path, resources[path]).get("Members@odata.nextLink"))
         return BmcDocument(resources=resources)
 
     async def power_state(self) -> PowerState:
@@ -99,11 +100,11 @@ class RedfishBmc:
                 if _power_state(system) is wanted:
                     return
                 action = _object(_object(system.get("Actions")).get("#ComputerSystem.Reset"))
-                target = action.get("target")
-                if not isinstance(target, str):
+                target = _path(action.get("target"))
+                if target is None:
                     raise self._refused("it offers no power switch (ComputerSystem.Reset)")
                 await self._request("POST", target, {"ResetType": reset})
-                while await self.power_state() is not wanted:
+                while await self.power_state() is not wanted:  # noqa: ASYNC110 - a BMC sends no event
                     await asyncio.sleep(_POWER_POLL_S)
         except TimeoutError as cause:
             raise Silent(
@@ -146,9 +147,13 @@ class RedfishBmc:
         return [link for link in links if link][:_MEMBERS_LIMIT]
 
     async def _fetch_all(self, paths: Iterable[str]) -> BmcDocument:
+        # One after another: a BMC is a small computer, and many lose requests asked at once.
+        return BmcDocument(resources={path: await self._get_known(path) for path in paths})
+
+    async def _get_known(self, path: str) -> str:
+        """A resource found earlier; when the BMC has it no more, the next call looks around again."""
         try:
-            # One after another: a BMC is a small computer, and many lose requests asked at once.
-            return BmcDocument(resources={path: await self._get(path) for path in paths})
+            return await self._get(path)
         except EngineRefused:
             self._system_path, self._sensor_paths, self._log_paths = None, (), ()
             raise
@@ -161,7 +166,7 @@ class RedfishBmc:
 
     def _parsed(self, path: str, text: str) -> _Json:
         try:
-            value: object = httpx.Response(200, text=text).json()
+            value: object = json.loads(text)
         except (ValueError, RecursionError) as cause:
             raise self._refused(f"{path} is not JSON: {text[:40]!r}") from cause
         if not isinstance(value, dict):
@@ -218,13 +223,12 @@ def _object(value: object) -> _Json:
 
 
 def _link(value: object) -> str | None:
-    path = _object(value).get("@odata.id")
-    # Only paths on the same BMC: an absolute URL would carry our password elsewhere.
-    return path if isinstance(path, str) and path.startswith("/") and not path.startswith("//") else None
+    return _path(_object(value).get("@odata.id"))
 
 
-def _next_page(page: _Json) -> str | None:
-    return _link({"@odata.id": page.get("Members@odata.nextLink")})
+def _path(value: object) -> str | None:
+    """`value` if it is a path on the same BMC: an absolute URL would carry our password elsewhere."""
+    return value if isinstance(value, str) and value.startswith("/") and value[1:2] != "/" else None
 
 
 def _power_state(system: _Json) -> PowerState:
