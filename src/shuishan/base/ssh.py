@@ -6,7 +6,7 @@ is not in the known-hosts file is refused: a hospital's network is not a place t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Remote(Protocol):
 
     async def run(self, command: str, *, timeout_s: float) -> Completed: ...
 
-    def stream(self, command: str) -> AsyncIterator[str]: ...
+    def stream(self, command: str) -> AsyncGenerator[str, None]: ...
 
 
 class SshHost:
@@ -77,8 +77,7 @@ class SshHost:
             async with asyncio.timeout(timeout_s):
                 return await self._run(command)
         except TimeoutError as cause:
-            # The connection may be a dead one that no keepalive has found out yet.
-            await self.close()
+            # The connection stays: others use it, and keepalive finds out whether it is dead.
             raise Silent(
                 f"{self.address} gave no result within {timeout_s:g} s for `{_short(command)}`",
                 subject=self._subject,
@@ -100,7 +99,7 @@ class SshHost:
             raise self._lost(None)
         return Completed((command,), status, out, err)
 
-    async def stream(self, command: str, *, line_limit_bytes: int = 65536) -> AsyncIterator[str]:
+    async def stream(self, command: str, *, line_limit_bytes: int = 65536) -> AsyncGenerator[str, None]:
         """Yield the command's output line by line until it ends.
 
         line_limit_bytes: a longer line is cut there, so that one endless line costs bounded memory

@@ -229,12 +229,13 @@ class SignalWindow:
         while state.line_count > room:
             shape = max(state.shapes.values(), key=len)
             if len(shape) == 1:
-                dated = sorted(entry for shape in state.shapes.values() for entry in shape)
-                newest = {arrival for _, arrival, _ in dated[-room:]}
-                return self._keep_dated(state, lambda entry: entry[1] in newest)
+                break  # every line is of a shape of its own
             for _ in range(len(shape) // 2):
                 shape.popleft()
                 state.line_count -= 1
+        dated = sorted(entry for shape in state.shapes.values() for entry in shape)
+        newest = {arrival for _, arrival, _ in dated[-room:]}
+        self._keep_dated(state, lambda entry: entry[1] in newest)
 
     def _keep_lines(self, state: _Host, keep: Callable[[LogLine], bool]) -> None:
         self._keep_dated(state, lambda entry: keep(entry[2]))

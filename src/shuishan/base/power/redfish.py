@@ -48,6 +48,8 @@ class RedfishBmc:
             trust_env=False,
             headers={"Accept": "application/json", "OData-Version": "4.0"},
         )
+        # A BMC is a small computer, and many lose requests asked at once.
+        self._turn = asyncio.Lock()
         # Paths are looked up once; a BMC that loses one (firmware update) is looked up again.
         self._system_path: str | None = None
         self._sensor_paths: tuple[str, ...] = ()
@@ -147,7 +149,6 @@ class RedfishBmc:
         return [link for link in links if link][:_MEMBERS_LIMIT]
 
     async def _fetch_all(self, paths: Iterable[str]) -> BmcDocument:
-        # One after another: a BMC is a small computer, and many lose requests asked at once.
         return BmcDocument(resources={path: await self._get_known(path) for path in paths})
 
     async def _get_known(self, path: str) -> str:
@@ -179,6 +180,7 @@ class RedfishBmc:
         try:
             # httpx bounds each read; a BMC that drips bytes for ever is bounded here.
             async with (
+                self._turn,
                 asyncio.timeout(self._timeout_s),
                 self._client.stream(method, path, json=content) as response,
             ):
