@@ -237,13 +237,6 @@ class HostWatch:
         ahead_s = theirs_s - self._clock.now_s() if theirs_s is not None else 0.0
         return ahead_s if abs(ahead_s) > CLOCK_TOLERANCE_S else 0.0
 
-    async def _beat(self) -> None:
-        """An open stream that says nothing is a kernel that has nothing to say."""
-        while True:
-            await self._clock.sleep(self._periods.beat_s)
-            if self._log_open:
-                self._sink.heard(self._host, Source.KERNEL_LOG, at_s=self._clock.now_s())
-
     def _say_unknown(self, sources: Sequence[Source], reason: str, origin: str) -> None:
         at_s = self._clock.now_s()
         self._sink.add(
