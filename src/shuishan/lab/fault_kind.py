@@ -117,7 +117,7 @@ class FaultKind:
                 )
             if isinstance(value, str) != isinstance(self.params[name], str):
                 raise BadInput(
-                    f"parameter {name} of fault {self.name} is {value!r}; its default is {self.params[name]!r}",
+                    f"{name} of fault {self.name} is {value!r}; give one like {self.params[name]!r}",
                     subject=f"fault/{self.name}",
                 )
         return {**self.params, **given}

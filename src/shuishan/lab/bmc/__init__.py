@@ -1,0 +1,1 @@
+"""The lab's BMCs: one sensor state per host, told over IPMI (to the guest) and Redfish (to us)."""
