@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 from tests.unit.front import factory
 from tests.unit.front.house import ValueHouse
+from tests.unit.front.web import web_client
 
 from shuishan.front.api.app import make_app
 from shuishan.front.api.door import Scope
@@ -22,8 +23,8 @@ def house() -> ValueHouse:
 
 
 @pytest.fixture
-def web(house: ValueHouse) -> Iterator[TestClient]:
-    with TestClient(make_app(house), raise_server_exceptions=False) as client:
+def web(house: ValueHouse) -> Iterator[httpx.Client]:
+    with web_client(house) as client:
         yield client
 
 
@@ -52,14 +53,14 @@ def test_scope_needed(method: str, path: str, scope: Scope | None) -> None:
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic cmVhZA=="}]
 )
 @pytest.mark.parametrize("path", ["/api/v1/site", "/api/v1/openapi.json", "/nowhere"])
-def test_nothing_is_shown_without_a_good_token(web: TestClient, path: str, headers: dict[str, str]) -> None:
+def test_nothing_is_shown_without_a_good_token(web: httpx.Client, path: str, headers: dict[str, str]) -> None:
     answer = web.get(path, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json()["error"]["code"] == "access.denied"
 
 
-def test_health_is_open(web: TestClient) -> None:
+def test_health_is_open(web: httpx.Client) -> None:
     assert web.get("/healthz").json() == {"status": "ok", "turn": 42}
 
 
@@ -76,7 +77,7 @@ def test_health_is_open(web: TestClient) -> None:
     ],
 )
 def test_a_narrow_scope_reaches_no_further(
-    web: TestClient, house: ValueHouse, method: str, path: str, headers: dict[str, str]
+    web: httpx.Client, house: ValueHouse, method: str, path: str, headers: dict[str, str]
 ) -> None:
     answer = web.request(method, path, headers=headers, json={})
     assert answer.status_code == 403
@@ -101,7 +102,7 @@ def test_a_narrow_scope_reaches_no_further(
         "/api/v1/report",
     ],
 )
-def test_a_reader_reads(web: TestClient, path: str) -> None:
+def test_a_reader_reads(web: httpx.Client, path: str) -> None:
     answer = web.get(path, headers=READ)
     assert answer.status_code == 200
     assert answer.content.endswith(b"\n")
@@ -118,7 +119,9 @@ def test_a_reader_reads(web: TestClient, path: str) -> None:
         ("/api/v1/plans/aa11bb22cc/refuse", ("refused", "aa11bb22cc", "operate-token")),
     ],
 )
-def test_deeds_carry_who_asked(web: TestClient, house: ValueHouse, path: str, call: tuple[str, ...]) -> None:
+def test_deeds_carry_who_asked(
+    web: httpx.Client, house: ValueHouse, path: str, call: tuple[str, ...]
+) -> None:
     assert web.post(path, headers=OPERATE).status_code == 200
     assert house.calls == [call]
 
@@ -140,14 +143,14 @@ def test_deeds_carry_who_asked(web: TestClient, house: ValueHouse, path: str, ca
         ("GET", "/api/v1/report.html?language=fr", (422, "input.bad", "field/language")),
     ],
 )
-def test_refusals(web: TestClient, method: str, path: str, expected: tuple[int, str, str]) -> None:
+def test_refusals(web: httpx.Client, method: str, path: str, expected: tuple[int, str, str]) -> None:
     answer = web.request(method, path, headers=ADMIN)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["subject"]) == expected
     assert set(error) == {"code", "message", "subject", "retry"}
 
 
-def test_detail_never_leaves(web: TestClient) -> None:
+def test_detail_never_leaves(web: httpx.Client) -> None:
     assert "secret inside" not in web.get("/api/v1/hosts/h9", headers=READ).text
 
 
@@ -162,7 +165,7 @@ def test_detail_never_leaves(web: TestClient) -> None:
     ],
 )
 def test_a_malformed_system_names_the_field(
-    web: TestClient, house: ValueHouse, change: dict[str, object], field: str
+    web: httpx.Client, house: ValueHouse, change: dict[str, object], field: str
 ) -> None:
     body = factory.system_spec().model_dump(mode="json") | change
     answer = web.put("/api/v1/systems/his", headers=OPERATE, json=body)
@@ -171,7 +174,7 @@ def test_a_malformed_system_names_the_field(
     assert house.calls == []
 
 
-def test_a_body_that_is_no_json_is_refused(web: TestClient) -> None:
+def test_a_body_that_is_no_json_is_refused(web: httpx.Client) -> None:
     answer = web.put(
         "/api/v1/systems/his", headers=OPERATE | {"Content-Type": "application/json"}, content=b"{no"
     )
@@ -180,7 +183,7 @@ def test_a_body_that_is_no_json_is_refused(web: TestClient) -> None:
 
 
 def test_a_large_body_is_refused_whether_it_declares_its_length_or_not(
-    web: TestClient, house: ValueHouse
+    web: httpx.Client, house: ValueHouse
 ) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(BODY_LIMIT_BYTES // 65536 + 1):
@@ -193,7 +196,7 @@ def test_a_large_body_is_refused_whether_it_declares_its_length_or_not(
     assert house.calls == []
 
 
-def test_a_good_system_is_applied(web: TestClient, house: ValueHouse) -> None:
+def test_a_good_system_is_applied(web: httpx.Client, house: ValueHouse) -> None:
     body = factory.system_spec().model_dump(mode="json")
     assert web.put("/api/v1/systems/his", headers=OPERATE, json=body).status_code == 200
     assert house.calls == [("apply_system", "his", "operate-token")]
@@ -209,7 +212,7 @@ def test_a_good_system_is_applied(web: TestClient, house: ValueHouse) -> None:
     ],
 )
 def test_every_error_keeps_its_status(
-    web: TestClient, house: ValueHouse, error: ShuishanError, status: int, retry: str
+    web: httpx.Client, house: ValueHouse, error: ShuishanError, status: int, retry: str
 ) -> None:
     house.breaks = error
     answer = web.get("/api/v1/site", headers=READ)
@@ -222,7 +225,7 @@ def test_every_error_keeps_its_status(
     }
 
 
-def test_a_bug_is_told_without_its_insides(web: TestClient, house: ValueHouse) -> None:
+def test_a_bug_is_told_without_its_insides(web: httpx.Client, house: ValueHouse) -> None:
     house.breaks = RuntimeError("password=hunter2")
     answer = web.get("/api/v1/site", headers=READ)
     assert answer.status_code == 500
@@ -230,14 +233,14 @@ def test_a_bug_is_told_without_its_insides(web: TestClient, house: ValueHouse) -
     assert "hunter2" not in answer.text
 
 
-def test_tokens_are_made_and_ended(web: TestClient, house: ValueHouse) -> None:
+def test_tokens_are_made_and_ended(web: httpx.Client, house: ValueHouse) -> None:
     asked = {"name": "monitor", "scope": "read", "lifetime_s": 3600}
     assert web.post("/api/v1/tokens", headers=ADMIN, json=asked).json()["secret"] == "shs_example"
     assert web.delete("/api/v1/tokens/read", headers=ADMIN).json()["revoked"] is True
     assert [call[0] for call in house.calls] == ["create_token", "revoke_token"]
 
 
-def test_repaired_takes_a_component_or_the_host(web: TestClient, house: ValueHouse) -> None:
+def test_repaired_takes_a_component_or_the_host(web: httpx.Client, house: ValueHouse) -> None:
     web.post("/api/v1/hosts/h1/repaired", headers=OPERATE, json={"component": "nvme0"})
     web.post("/api/v1/hosts/h1/repaired", headers=OPERATE, json={})
     assert [call[2] for call in house.calls] == ["nvme0", ""]
