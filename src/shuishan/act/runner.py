@@ -8,12 +8,14 @@ whose outcome is already recorded, and the rest goes on as if nothing had happen
 """
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Literal
 
 from shuishan.model.plan import OnFailure, Plan, PlanState, Step
 from shuishan.model.word import Word
 
 Phase = Literal["do", "undo"]
+Wave = tuple[Step, ...]  # steps that run at the same time
 
 
 class Outcome(Word):
@@ -23,25 +25,37 @@ class Outcome(Word):
     note: str = ""
 
 
-Perform = Callable[[Phase, Step], Outcome]
+Perform = Callable[[Phase, Wave], tuple[Outcome, ...]]
 
 
 def carry_out(plan: Plan, perform: Perform) -> PlanState:
     """Run `plan` to its end.
 
-    Returns DONE; UNWOUND when a step failed and what the plan wants undone was undone; STUCK when an undo
-    failed too (the others are still undone: one broken undo must not keep a VM from coming home).
+    Returns DONE; UNWOUND when a step failed and what the plan wants undone was undone; STUCK when an
+    undo failed too (the others are still undone: one broken undo must not keep a VM from coming home).
     """
-    begun: list[Step] = []
-    for step in plan.steps:
-        begun.append(step)  # before doing it: a step that fails may have half happened
-        if not perform("do", step).ok:
+    begun: list[Wave] = []
+    for wave in waves(plan):
+        begun.append(wave)  # before doing it: a step that fails may have half happened
+        outcomes = perform("do", wave)
+        failed = tuple(step for step, outcome in zip(wave, outcomes, strict=True) if not outcome.ok)
+        if failed:
             keep = plan.on_failure is OnFailure.UNDO_STEP
-            return unwind(begun[-1:] if keep else begun, perform)
+            return unwind([failed] if keep else begun, perform)
     return PlanState.DONE
 
 
-def unwind(begun: list[Step], perform: Perform) -> PlanState:
+def unwind(begun: list[Wave], perform: Perform) -> PlanState:
     """Undo `begun`, newest first; a step without an undo is passed over."""
-    undone = [perform("undo", step).ok for step in reversed(begun) if step.undo_text is not None]
-    return PlanState.UNWOUND if all(undone) else PlanState.STUCK
+    held = True
+    for wave in reversed(begun):
+        undoable = tuple(step for step in reversed(wave) if step.undo_text is not None)
+        if undoable:
+            held = all(outcome.ok for outcome in perform("undo", undoable)) and held
+    return PlanState.UNWOUND if held else PlanState.STUCK
+
+
+def waves(plan: Plan) -> list[Wave]:
+    """The plan's steps in order; neighbours that name the same `wave` go together."""
+    keyed = groupby(plan.steps, key=lambda step: step.params.get("wave", f"alone {step.id}"))
+    return [tuple(steps) for _, steps in keyed]

@@ -8,7 +8,8 @@ before, so a changed or missing record breaks the chain from there on.
 import hashlib
 import json
 import secrets
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -113,7 +114,7 @@ class Audit:
         _metadata.create_all(engine)
 
     def write(
-        self, actor: str, action: str, subject: str, content: dict[str, Any], outcome: str
+        self, actor: str, action: str, subject: str, content: Mapping[str, object], outcome: str
     ) -> AuditRecord:
         """Append one record. `content` must hold no secrets."""
         with self._engine.begin() as link:
@@ -124,7 +125,7 @@ class Audit:
                 actor=actor,
                 action=action,
                 subject=subject,
-                content=json.dumps(content, ensure_ascii=False, sort_keys=True),
+                content=json.dumps(dict(content), ensure_ascii=False, sort_keys=True),
                 outcome=outcome,
                 digest="",
             )

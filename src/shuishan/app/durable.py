@@ -13,7 +13,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from shuishan.act.runner import Outcome, Phase, carry_out
+from shuishan.act.runner import Outcome, Phase, Wave, carry_out
 from shuishan.model.plan import Plan, PlanState, Step
 
 _log = logging.getLogger(__name__)
@@ -71,18 +71,22 @@ class DurableRunner:
         """The workflow itself, in a DBOS thread."""
         plan = self._read(plan_id)
 
-        def perform(phase: Phase, step: Step) -> Outcome:
-            recorded = DBOS.run_step({"name": f"{phase} {step.id}"}, self._perform, phase, plan, step)
-            return Outcome.model_validate(recorded)
+        def perform(phase: Phase, wave: Wave) -> tuple[Outcome, ...]:
+            name = f"{phase} {','.join(step.id for step in wave)}"
+            recorded = DBOS.run_step({"name": name}, self._perform, phase, plan, wave)
+            return tuple(Outcome.model_validate(outcome) for outcome in recorded)
 
         state = carry_out(plan, perform)
         DBOS.run_step({"name": "settle"}, self._settle, plan_id, state)
         return state.value
 
-    def _perform(self, phase: Phase, plan: Plan, step: Step) -> dict[str, Any]:
+    def _perform(self, phase: Phase, plan: Plan, wave: Wave) -> list[dict[str, Any]]:
+        async def together() -> list[Outcome]:
+            return list(await asyncio.gather(*(self._deed(phase, plan, step) for step in wave)))
+
         assert self._loop is not None
-        outcome = asyncio.run_coroutine_threadsafe(self._deed(phase, plan, step), self._loop).result()
-        return outcome.model_dump()
+        outcomes = asyncio.run_coroutine_threadsafe(together(), self._loop).result()
+        return [outcome.model_dump() for outcome in outcomes]
 
 
 _runner: DurableRunner | None = None

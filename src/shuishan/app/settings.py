@@ -52,6 +52,7 @@ class Periods(Word):
     edac_s: float = Field(default=30.0, ge=1)
     stale_s: float = Field(default=180.0, ge=2)
     window_s: float = Field(default=24 * 3600.0, ge=60)
+    max_lines_per_host: int = Field(default=2000, ge=100)
 
 
 class Compute(Word):
@@ -73,7 +74,7 @@ class SiteFile(Word):
     bmc: BmcAccess | None = None
     compute: Compute
     periods: Periods = Periods()
-    policy: str = "default"
+    policy_file: Path | None = None  # None: the policy that comes with Shuishan
 
 
 def read_site_file(path: Path) -> SiteFile:

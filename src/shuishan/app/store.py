@@ -289,10 +289,27 @@ class Store:
                 )
         return new, [Finding.model_validate_json(row.content) for row in gone]
 
+    def close_findings(self, host: str, component: str | None) -> None:
+        """Findings on a repaired component are over; if it still fails it will be found anew."""
+        for finding in self.open_findings():
+            if finding.host == host and component in (None, finding.component):
+                with self.engine.begin() as link:
+                    link.execute(sa.update(_findings).where(_findings.c.id == finding.id).values(open=False))
+
+    def open_findings(self) -> list[Finding]:
+        return self._words(sa.select(_findings.c.content).where(_findings.c.open), Finding)
+
     def finding(self, finding: str) -> Finding | None:
         """The finding as last seen, open or not."""
         found = self._words(sa.select(_findings.c.content).where(_findings.c.id == finding), Finding)
         return found[0] if found else None
+
+    def marked(self, subject: str) -> str | None:
+        """The last thing said about `subject`."""
+        with self.engine.connect() as link:
+            return link.execute(
+                sa.select(_marks.c.value).where(_marks.c.subject == subject)
+            ).scalar_one_or_none()
 
     def mark(self, subject: str, value: str) -> bool:
         """Remember the last thing said about `subject`; True when it differs from before."""

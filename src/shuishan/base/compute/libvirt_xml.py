@@ -30,7 +30,7 @@ def command_line(vm: VmSpec, image: GuestImage) -> str:
         role=vm.role,
         address=nic.address,
         gateway=address.rsplit(".", 1)[0] + ".254",
-        peers=",".join(f"{role}={peer}" for role, peer in sorted(vm.peers.items())),
+        peers=" ".join(f"shuishan.peer.{role}={peer}" for role, peer in sorted(vm.peers.items())),
         console=_CONSOLES[vm.arch],
     )
 

@@ -13,7 +13,7 @@ class GuestImage(Word):
     """A bootable base image.
 
     cmdline: kernel command line; ``{name}``, ``{role}``, ``{address}``, ``{gateway}`` and ``{peers}``
-             (``role=address,…``) are filled in per VM
+             (``shuishan.peer.ROLE=ADDRESS`` for each) are filled in per VM
     """
 
     disk: Path

@@ -18,10 +18,12 @@ _FOLDER = Path(__file__).parent
 def say(message_id: str, **params: object) -> Text:
     """The sentence `message_id` in both languages, filled with `params`.
 
-    Raises KeyError when the id or one of its fields is missing: a bug, caught by the catalogue test.
+    A param that is itself a Text goes in by language. Raises KeyError when the id or one of its fields is missing: a bug, caught by the catalogue test.
     """
     template = messages()[message_id]
-    return Text(en=template.en.format(**params), zh=template.zh.format(**params))
+    english = {name: value.en if isinstance(value, Text) else value for name, value in params.items()}
+    chinese = {name: value.zh if isinstance(value, Text) else value for name, value in params.items()}
+    return Text(en=template.en.format(**english), zh=template.zh.format(**chinese))
 
 
 @cache
