@@ -102,6 +102,10 @@ def _facts(resource: JsonObject) -> Iterator[_Fact]:
         status = as_object(resource.get("Status"))
         health = as_text(status.get("HealthRollup")) or as_text(status.get("Health"))
         yield "system", "bmc.system.health", health
+        for part in ("ProcessorSummary", "MemorySummary"):
+            summary = as_object(resource.get(part))
+            if summary:
+                yield from _sensor({"Name": part.removesuffix("Summary"), **summary}, None, None)
     for list_name, value_key, fact in (
         ("Temperatures", "ReadingCelsius", "bmc.sensor.temperature_celsius"),
         ("Voltages", "ReadingVolts", "bmc.sensor.voltage_volts"),
@@ -170,17 +174,20 @@ def _against_limits(sensor: JsonObject, value: float) -> str | None:
 
 
 def _event_text(entry: JsonObject) -> str | None:
-    """The entry as one line: sensor, message, severity, as far as the message does not say them."""
+    """The entry as one line: kind of sensor where the message names none, message, severity, its end."""
     message = as_text(entry.get("Message"))
     if message is None:
         return None
     parts = [message]
-    kind = as_text(entry.get("SensorType"))
-    if kind is not None and kind.lower() not in message.lower():
+    name, kind = as_text(entry.get("Name")), as_text(entry.get("SensorType"))
+    named = any(word is not None and word.lower() in message.lower() for word in (name, kind))
+    if kind is not None and not named:
         parts.insert(0, kind)
     severity = as_text(entry.get("Severity"))
     if severity is not None:
         parts.append(severity)
+    if (as_text(entry.get("EntryCode")) or "").startswith("Deassert"):
+        parts.append("Deasserted")
     return " | ".join(parts)[:TEXT_LIMIT_CHARS]
 
 

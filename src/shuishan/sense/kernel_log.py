@@ -4,6 +4,7 @@ The journal is followed rather than /dev/kmsg because it has a cursor and keeps 
 before a crash.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from shuishan.model.signal import LogLine, Source
 from shuishan.sense.jsontext import JsonObject, as_list, as_text, parse_object
 
 TEXT_LIMIT_CHARS = 4096
+_BREAK = re.compile(r"\s*\n\s*")
 _FIELDS = "MESSAGE,_TRANSPORT,SYSLOG_IDENTIFIER"
 
 
@@ -76,7 +78,8 @@ def _log_line(entry: JsonObject, host: str, origin: str) -> LogLine | None:
         at_s=_micros(entry.get("_SOURCE_REALTIME_TIMESTAMP"))
         or _micros(entry.get("__REALTIME_TIMESTAMP"))
         or 0.0,
-        text=text[:TEXT_LIMIT_CHARS],
+        # Some drivers log two lines at once (libata's command and result).
+        text=_BREAK.sub(" ", text[:TEXT_LIMIT_CHARS]),
         origin=origin,
     )
 

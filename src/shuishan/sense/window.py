@@ -6,7 +6,7 @@ source that gives no answer, since when and why. Time enters only as an argument
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shuishan.model.signal import LogLine, Reading, Signal, Source, Unknown
@@ -18,6 +18,8 @@ _UNKNOWNS_LIMIT = 256
 
 # Lines that differ only in numbers share a shape, so that one chatty line cannot push out a rare one.
 _NO_NUMBERS = str.maketrans("", "", "0123456789abcdefABCDEF")
+
+_RECORD = re.compile(r"\{\d+\}\[Hardware Error\]")
 
 _Dated = tuple[float, int, LogLine]  # time, order of arrival, line
 _SeriesKey = tuple[Source, str, str]  # source, component, fact
@@ -32,10 +34,22 @@ class _Floor:
     evidence: frozenset[str]
     mention: re.Pattern[str] | None
 
-    def covers_line(self, line: LogLine) -> bool:
-        if line.at_s > self.before_s:
-            return False
-        return self.mention is None or line.text in self.evidence or bool(self.mention.search(line.text))
+    def covered(self, lines: Sequence[LogLine]) -> frozenset[int]:
+        """Positions of the lines that no longer count.
+
+        A firmware-first record is many lines of which one names the component; they go together.
+        """
+        old = [(place, line) for place, line in enumerate(lines) if line.at_s <= self.before_s]
+        if self.mention is None:
+            return frozenset(place for place, _ in old)
+        named = [(p, line) for p, line in old if line.text in self.evidence or self.mention.search(line.text)]
+        records = {
+            (record[0], record[1] + step)
+            for _, line in named
+            if (record := _record(line))
+            for step in (-1, 0, 1)
+        }
+        return frozenset([p for p, _ in named] + [p for p, line in old if _record(line) in records])
 
     def covers_component(self, component: str) -> bool:
         return self.component is None or component == self.component
@@ -68,7 +82,7 @@ class _Host:
     )
     stale: dict[Source, Unknown] = field(default_factory=dict[Source, Unknown])
     floors: list[_Floor] = field(default_factory=list[_Floor])
-    sorted_lines: list[LogLine] | None = None
+    lines: list[LogLine] | None = None  # by time, without what was forgotten; None: to be made anew
     pruned_s: float = 0.0
 
 
@@ -134,7 +148,7 @@ class SignalWindow:
         state = self._host(host)
         floor = _Floor(component, before_s, frozenset(evidence), _mention(component))
         state.floors = [*state.floors[-_FLOORS_LIMIT + 1 :], floor]
-        self._keep_lines(state, lambda line: not floor.covers_line(line))
+        state.lines = None
         for key, points in list(state.series.items()):
             if floor.covers_component(key[1]):
                 _keep_points(state, key, [point for point in points if point.at_s > before_s])
@@ -163,10 +177,9 @@ class SignalWindow:
         for name in [host] if host is not None else list(self._hosts):
             state = self._host(name)
             self._settle(name, state, now_s)
-            if state.sorted_lines is None:
-                dated = sorted(entry for shape in state.shapes.values() for entry in shape)
-                state.sorted_lines = [line for _, _, line in dated]
-            found.extend(state.sorted_lines)
+            if state.lines is None:
+                state.lines = _standing_lines(state)
+            found.extend(state.lines)
             for points in state.series.values():
                 found.extend(points)
             found.extend(known.unknown for known in state.ignorance.values())
@@ -209,8 +222,6 @@ class SignalWindow:
     def _add_line(self, state: _Host, line: LogLine) -> None:
         if line.at_s < self._now_s - self._window_s or not self._keep_line(line.text):
             return
-        if state.floors and any(floor.covers_line(line) for floor in state.floors):
-            return
         self._arrivals += 1
         shape = state.shapes.setdefault(line.text.translate(_NO_NUMBERS), deque())
         shape.append((line.at_s, self._arrivals, line))
@@ -220,7 +231,7 @@ class SignalWindow:
             state.line_count -= 1
         if state.line_count > self._max_lines:
             self._shed(state)
-        state.sorted_lines = None
+        state.lines = None
         state.revision += 1
 
     def _shed(self, state: _Host) -> None:
@@ -237,9 +248,6 @@ class SignalWindow:
         newest = {arrival for _, arrival, _ in dated[-room:]}
         self._keep_dated(state, lambda entry: entry[1] in newest)
 
-    def _keep_lines(self, state: _Host, keep: Callable[[LogLine], bool]) -> None:
-        self._keep_dated(state, lambda entry: keep(entry[2]))
-
     def _keep_dated(self, state: _Host, keep: Callable[[_Dated], bool]) -> None:
         kept = {
             shape: remaining
@@ -248,7 +256,7 @@ class SignalWindow:
         }
         count = sum(map(len, kept.values()))
         if count != state.line_count:
-            state.shapes, state.line_count, state.sorted_lines = kept, count, None
+            state.shapes, state.line_count, state.lines = kept, count, None
             state.revision += 1
 
     def _settle(self, name: str, state: _Host, now_s: float) -> None:
@@ -286,7 +294,8 @@ class SignalWindow:
                 state.revision += 1
 
     def _prune(self, state: _Host, oldest_s: float) -> None:
-        self._keep_lines(state, lambda line: line.at_s >= oldest_s)
+        state.floors = [floor for floor in state.floors if floor.before_s >= oldest_s]
+        self._keep_dated(state, lambda entry: entry[0] >= oldest_s)
         for key, points in list(state.series.items()):
             if points[0].at_s >= oldest_s:
                 continue
@@ -295,6 +304,24 @@ class SignalWindow:
                 state.series[key] = kept  # the beginning of a flat stretch: nothing is lost
             else:
                 _keep_points(state, key, kept)
+
+
+def _standing_lines(state: _Host) -> list[LogLine]:
+    dated = sorted(entry for shape in state.shapes.values() for entry in shape)
+    lines = [line for _, _, line in dated]
+    if not state.floors:
+        return lines
+    forgotten = frozenset[int]().union(*(floor.covered(lines) for floor in state.floors))
+    return [line for place, line in enumerate(lines) if place not in forgotten]
+
+
+def _record(line: LogLine) -> tuple[str, int] | None:
+    """Which firmware-first record (``{7}[Hardware Error]``) a line belongs to, and its second.
+
+    The number alone starts anew with every boot.
+    """
+    match = _RECORD.match(line.text)
+    return (match[0], int(line.at_s)) if match else None
 
 
 def _answered(state: _Host, source: Source, at_s: float) -> None:
