@@ -80,7 +80,7 @@ class ImageRecipe:
     def digest(self) -> str:
         """Changes whenever the image would: recipe, scripts of the build, or unwanted paths."""
         scripts = [path.read_text("utf-8") for path in sorted(_SCRIPTS.glob("*.sh"))]
-        parts = [asdict(self), scripts, ROOT_MODULES, _UNWANTED_PATHS, SUITE]
+        parts = [asdict(self), scripts, ROOT_MODULES, _UNWANTED_PATHS, SUITE, "qcow2"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -88,7 +88,7 @@ class ImageRecipe:
 class Image:
     """A built image. The guest boots by direct kernel boot: kernel, initrd, `root=/dev/vda`.
 
-    disk: raw ext4 file system without partitions, never written to: guests use overlays on it
+    disk: qcow2 with an ext4 file system without partitions; never written to, guests use overlays on it
     """
 
     disk: Path
@@ -99,7 +99,7 @@ class Image:
 def cached_image(recipe: ImageRecipe, layout: LabLayout) -> Image:
     """Where the recipe's image is, or will be once built."""
     folder = layout.cache / f"{recipe.name}-{recipe.digest()}"
-    return Image(folder / "disk.raw", folder / "kernel", folder / "initrd")
+    return Image(folder / "disk.qcow2", folder / "kernel", folder / "initrd")
 
 
 async def ensure_image(recipe: ImageRecipe, layout: LabLayout, progress: Progress) -> Image:
@@ -133,7 +133,7 @@ async def make_overlay(image: Image, disk: Path) -> None:
     """Make `disk` a qcow2 file that starts as the image and takes a guest's writes."""
     disk.parent.mkdir(parents=True, exist_ok=True)
     await shell.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.disk, "-F", "raw", disk], timeout_s=20
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.disk, "-F", "qcow2", disk], timeout_s=20
     )
 
 
@@ -158,7 +158,7 @@ async def _build(recipe: ImageRecipe, layout: LabLayout, build: Path) -> None:
     )
     finished = build / "finished"
     finished.mkdir()
-    disk = finished / "disk.raw"
+    disk = build / "disk.raw"
     with disk.open("wb") as file:
         file.truncate(recipe.size_bytes)
     await shell.run(
@@ -168,6 +168,9 @@ async def _build(recipe: ImageRecipe, layout: LabLayout, build: Path) -> None:
             *("-J", "size=16", "-L", recipe.name[:16], "-d", root, disk),
         ],
         timeout_s=300,
+    )
+    await shell.run(
+        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", disk, finished / "disk.qcow2"], timeout_s=120
     )
     (build / "kernel").rename(finished / "kernel")
     (build / "initrd.cpio").rename(finished / "initrd")

@@ -66,6 +66,7 @@ class LabLayout:
         return self.root / "chassis" / host
 
     def chassis_tap(self, host: str) -> str:
+        """Tap on the fabric bridge (in the fabric namespace) for the chassis of a host."""
         return f"{self.prefix}-c{self.number(host)}"
 
     def host_address(self, host: str) -> str:
@@ -81,11 +82,6 @@ class LabLayout:
     def fabric_bridge(self) -> str:
         """Bridge inside the fabric namespace that joins hosts, chassis, BMCs and this machine."""
         return "br-fab"
-
-    @property
-    def bmc_interface(self) -> str:
-        """Interface inside the fabric namespace that carries the BMCs' addresses."""
-        return "bmc"
 
     @property
     def uplink(self) -> str:
