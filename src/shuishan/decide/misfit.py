@@ -1,7 +1,7 @@
 """Why a VM fits nowhere: the nearest host, what it lacks in numbers, and what would help."""
 
 from shuishan.catalog.messages import messages, say
-from shuishan.decide.room import Displaced, Filling, Room
+from shuishan.decide.room import Closed, Displaced, Filling, Room
 from shuishan.decide.words import either, fill, names, size
 from shuishan.model.plan import Misfit
 from shuishan.model.word import Text
@@ -38,17 +38,23 @@ def _short_cpus(vm: Displaced, room: Room, filling: Filling) -> int:
     return max(0, vm.cpu_count - filling.cpu_free[room.host])
 
 
+def _is_silent(room: Room) -> bool:
+    """Nothing is known of what it carries, so no number may be named."""
+    return room.closed is not None and room.closed.kind == "silent"
+
+
 def _neighbours(vm: Displaced, room: Room, filling: Filling) -> list[str]:
     """VMs there (or to be there) that must not share a host with `vm`."""
     there = [*room.guests, *filling.added[room.host]]
     return [guest.vm for guest in there if guest.groups & vm.groups]
 
 
-def _distance(vm: Displaced, room: Room, filling: Filling) -> tuple[bool, bool, bool, int, int, str]:
+def _distance(vm: Displaced, room: Room, filling: Filling) -> tuple[bool, bool, bool, bool, int, int, str]:
     """How far a room is from taking `vm`: first what cannot be had for money, then how much is short."""
     return (
         room.arch != vm.arch,
         room.closed is not None,
+        _is_silent(room),
         bool(_neighbours(vm, room, filling)),
         _short_bytes(vm, room, filling),
         _short_cpus(vm, room, filling),
@@ -57,15 +63,13 @@ def _distance(vm: Displaced, room: Room, filling: Filling) -> tuple[bool, bool, 
 
 
 def _miss(vm: Displaced, room: Room, filling: Filling) -> Text:
-    added = [other.vm for other in filling.added[room.host]]
-    after = say("decide.miss.memory.after", vms=names(added)) if added else Text(en="", zh="")
-    short_bytes, short_cpus = _short_bytes(vm, room, filling), _short_cpus(vm, room, filling)
-    free_bytes = max(0, filling.memory_free_bytes[room.host])
     if room.arch != vm.arch:
         return say("decide.miss.arch", arch=vm.arch, host=room.host, other=room.arch)
     if room.closed is not None:
-        template = messages()["decide.miss.closed"]
-        return fill(template, host=room.host, free=size(free_bytes), reason=room.closed.reason)
+        return _miss_by_closure(room, room.closed, filling)
+    added = [other.vm for other in filling.added[room.host]]
+    after = say("decide.miss.memory.after", vms=names(added)) if added else Text(en="", zh="")
+    short_bytes, short_cpus = _short_bytes(vm, room, filling), _short_cpus(vm, room, filling)
     if short_bytes:
         return fill(
             messages()["decide.miss.memory"],
@@ -84,6 +88,17 @@ def _miss(vm: Displaced, room: Room, filling: Filling) -> Text:
             after=after,
             short=short_cpus,
         )
+    return _miss_by_neighbours(vm, room, filling)
+
+
+def _miss_by_closure(room: Room, closed: Closed, filling: Filling) -> Text:
+    if closed.kind == "silent":
+        return say("decide.miss.silent", host=room.host)
+    free = size(max(0, filling.memory_free_bytes[room.host]))
+    return fill(messages()["decide.miss.closed"], host=room.host, free=free, reason=closed.reason)
+
+
+def _miss_by_neighbours(vm: Displaced, room: Room, filling: Filling) -> Text:
     others = _neighbours(vm, room, filling)
     if others:
         return say("decide.miss.apart", host=room.host, others=names(others), vm=vm.vm)

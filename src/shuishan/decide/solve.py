@@ -15,10 +15,6 @@ from shuishan.catalog.policies import PlacementRules
 from shuishan.decide.price import mean_percent, points_above, racks_by_system, unit_bytes, vm_price
 from shuishan.decide.room import Displaced, Room
 
-# OR-Tools types this function's arguments as nothing at all; these are the ones it takes.
-_weighted: Callable[[Iterable[cp_model.IntVar], Iterable[int]], cp_model.LinearExpr] = (
-    cp_model.LinearExpr.weighted_sum  # pyright: ignore[reportUnknownMemberType]: see above
-)
 _Terms = tuple[list[cp_model.IntVar], list[int]]
 
 
@@ -205,3 +201,8 @@ def _points_there(room: Room, here: Sequence[Displaced], percent: int, target: M
     used_bytes = room.memory_bytes - room.memory_free_bytes
     used_bytes += sum(vm.memory_bytes for vm in here if target.get(vm.vm) == room.host)
     return points_above(used_bytes, room.memory_bytes, percent)
+
+
+def _weighted(variables: Iterable[cp_model.IntVar], weights: Iterable[int]) -> cp_model.LinearExpr:
+    """Their weighted sum. OR-Tools leaves this function's arguments untyped; here they have types."""
+    return cp_model.LinearExpr.weighted_sum(variables, weights)  # pyright: ignore[reportUnknownMemberType]: see above
