@@ -369,4 +369,6 @@ def _mention(component: str | None) -> re.Pattern[str] | None:
     """Finds a component by name in a line, also by its namespaces and partitions (nvme0n1p2, sda1)."""
     if component is None:
         return None
-    return re.compile(rf"(?<!\w){re.escape(component)}(?:c\d+)?(?:n\d+)?(?:p?\d+)?(?!\w)")
+    # The kernel puts a "p" before a partition's number only where the disk's name ends in a digit.
+    parts = r"(?:c\d+)?(?:n\d+)?(?:p\d+)?" if component[-1:].isdigit() else r"\d*"
+    return re.compile(rf"(?<!\w){re.escape(component)}{parts}(?!\w)")
