@@ -179,8 +179,9 @@ class HostWatch:
                 reason = "the log stream ended"
             except Exception as cause:
                 reason = self._reason(cause, Source.KERNEL_LOG)
-                if isinstance(cause, EngineRefused) and not self._log_proven:
-                    # The cursor may be of a journal that is no more: go by time, and repeat a little.
+                if isinstance(cause, EngineRefused) and self._log_open_s is not None and not self._log_proven:
+                    # We got in, and the journal said no: the cursor may be of a journal that is no
+                    # more. Go by time, and repeat a little.
                     self._cursor = None
             finally:
                 self._log_open_s = None
