@@ -25,7 +25,7 @@ from shuishan.base.power.port import Bmc
 from shuishan.base.power.redfish import RedfishBmc
 from shuishan.base.ssh import SshHost
 from shuishan.base.storage.qcow2 import Qcow2Pool
-from shuishan.catalog.loader import load_knowledge
+from shuishan.catalog.loader import knowledge
 from shuishan.catalog.policies import default_policy, load_policy
 from shuishan.diagnose.engine import Engine
 from shuishan.model.clock import SystemClock
@@ -53,7 +53,7 @@ class Site:
         audit = Audit(self.store.engine, clock)
         chronicle = Chronicle(self.store, clock)
         ledger = SiteLedger(file.hosts, self.store)
-        engine = Engine(load_knowledge())
+        engine = Engine(knowledge())
         policy = load_policy(file.policy_file) if file.policy_file else default_policy()
         self._window = SignalWindow(
             engine.interesting,

@@ -1,5 +1,7 @@
 """A small house of model values behind the real door: what the API and the CLI are tested against."""
 
+from typing import Literal
+
 from tests.unit.front import factory
 
 from shuishan.front.api.door import SCOPE_RANK, Scope
@@ -17,8 +19,8 @@ from shuishan.model.status import (
     SystemStatus,
     TokenSpec,
 )
-from shuishan.model.timeline import Entry
-from shuishan.model.word import Word
+from shuishan.model.timeline import Entry, Room
+from shuishan.model.word import Text, Word
 
 SECRETS: dict[str, Scope] = {"read-secret": "read", "operate-secret": "operate", "admin-secret": "admin"}
 
@@ -138,6 +140,18 @@ class ValueHouse:
 
     async def timeline(self, after_seq: int, limit: int) -> list[Entry]:
         return [entry for entry in self.entries if entry.seq > after_seq][:limit]
+
+    async def note(self, room: Literal["lab", "people"], subject: str, text: Text, actor: str) -> Entry:
+        entry = Entry(
+            seq=len(self.entries) + 1,
+            at_s=0.0,
+            room=Room(room),
+            subject=subject,
+            text=text,
+            refs={"actor": actor},
+        )
+        self.entries.append(entry)
+        return entry
 
     async def report(self, plan: str | None) -> Report:
         if plan is not None:

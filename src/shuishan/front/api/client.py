@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import GenericAlias, TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from shuishan.front.api.document import document
 from shuishan.front.api.door import Scope
 from shuishan.front.api.refusals import from_wire
-from shuishan.front.api.requests import RepairedRequest, TokenRequest
+from shuishan.front.api.requests import NoteRequest, RepairedRequest, TokenRequest
 from shuishan.model.errors import BadInput, ShuishanError, Silent
 from shuishan.model.finding import Diagnosis, Finding
 from shuishan.model.site import SystemSpec
@@ -30,7 +30,7 @@ from shuishan.model.status import (
     TokenSpec,
 )
 from shuishan.model.timeline import Entry
-from shuishan.model.word import Word
+from shuishan.model.word import Text, Word
 
 W = TypeVar("W", bound=Word)
 TIMEOUT_S = 30.0
@@ -148,6 +148,10 @@ class Client:
             for line in answer.iter_lines():
                 if line.startswith("data: "):
                     yield Entry.model_validate_json(line.removeprefix("data: "))
+
+    def note(self, subject: str, text: Text, room: Literal["lab", "people"] = "lab") -> Entry:
+        body = NoteRequest(room=room, subject=subject, text=text)
+        return self._one(Entry, "POST", "/api/v1/timeline", body)
 
     def report(self, plan: str | None = None) -> Report:
         return self._one(Report, "GET", "/api/v1/report", plan=plan)

@@ -19,7 +19,7 @@ from shuishan.model.status import (
     TokenSpec,
 )
 from shuishan.model.timeline import Entry
-from shuishan.model.word import Word
+from shuishan.model.word import Text, Word
 
 Scope = Literal["read", "operate", "admin"]
 SCOPE_RANK: dict[Scope, int] = {"read": 0, "operate": 1, "admin": 2}
@@ -57,6 +57,10 @@ class HouseDoor(Protocol):
 
     async def timeline(self, after_seq: int, limit: int) -> list[Entry]:
         """Entries with seq > after_seq, oldest first, at most `limit`."""
+        ...
+
+    async def note(self, room: Literal["lab", "people"], subject: str, text: Text, actor: str) -> Entry:
+        """Put a person's remark on the timeline."""
         ...
 
     async def report(self, plan: str | None) -> Report:

@@ -17,7 +17,7 @@ BODY_DEADLINE_S = 20.0
 OPEN_PATHS = frozenset({"/healthz"})
 
 _ADMIN = re.compile(r"^/api/v1/(tokens|audit)(/|$)")
-_DEEDS = re.compile(r"^/api/v1/(hosts|systems|plans)/")
+_DEEDS = re.compile(r"^/api/v1/((hosts|systems|plans)/|timeline$)")
 
 
 def scope_needed(method: str, path: str) -> Scope | None:

@@ -8,7 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from shuishan.front.api.document import document
 from shuishan.front.api.door import HouseDoor
-from shuishan.front.api.requests import RepairedRequest, TokenRequest
+from shuishan.front.api.requests import NoteRequest, RepairedRequest, TokenRequest
 from shuishan.front.api.stream import TimelineStreams
 from shuishan.front.report.html import render_html
 from shuishan.model.errors import BadInput, NotFound
@@ -160,6 +160,10 @@ def story_router(house: HouseDoor, streams: TimelineStreams) -> APIRouter:
     @router.get("/timeline", response_model=list[Entry], summary="The timeline, oldest first")
     async def timeline(after: After = 0, limit: Limit = 200) -> Response:
         return _answer(await house.timeline(after, limit))
+
+    @router.post("/timeline", response_model=Entry, summary="Put a remark on the timeline")
+    async def note(body: NoteRequest, request: Request) -> Response:
+        return _answer(await house.note(body.room, body.subject, body.text, _actor(request)))
 
     @router.get(
         "/timeline/stream",

@@ -16,4 +16,5 @@ class Exit(IntEnum):
     STUCK = 22  # an undo failed: a person is needed
     STILL_RUNNING = 23  # the plan goes on; this command stopped waiting for it
     CHAIN_BROKEN = 24  # the audit log is not as it was written
+    NOT_HELD = 25  # a story was played and not all of it held
     INTERRUPTED = 130

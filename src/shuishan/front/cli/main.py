@@ -30,6 +30,8 @@ NOUNS = {
 # name: (module:attribute, id of its help). A function becomes a command, a Typer becomes a group.
 OTHERS: dict[str, tuple[str, str]] = {
     "server": ("shuishan.front.cli.server:server", "front.help.server"),
+    "lab": ("shuishan.front.cli.lab:app", "front.help.lab"),
+    "story": ("shuishan.front.cli.story:app", "front.help.story"),
 }
 
 
@@ -70,7 +72,6 @@ def build(language: str, around: Around) -> typer.Typer:
     app = typer.Typer(
         name="shuishan",
         help=told("front.help"),
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -78,12 +79,15 @@ def build(language: str, around: Around) -> typer.Typer:
 
     @app.callback(invoke_without_command=True)
     def root(
+        context: typer.Context,
         show_version: Annotated[bool, typer.Option("--version", help=told("front.option.version"))] = False,
         lang: Annotated[str | None, typer.Option("--lang", help=told("front.option.lang"))] = None,
     ) -> None:
         del lang  # found before the commands were built, for their help speaks it
         if show_version:
             around.streams.stdout.write(f"shuishan {version('shuishan')}\n")
+        elif context.invoked_subcommand is None:
+            typer.echo(context.get_help())
 
     groups: dict[str, typer.Typer] = {}
     for noun, help_id in NOUNS.items():
