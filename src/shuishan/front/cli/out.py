@@ -1,5 +1,6 @@
 """What a command says: the answer on stdout, the talk on stderr, a question only where somebody sits."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -10,6 +11,8 @@ from shuishan.catalog.messages import say
 from shuishan.front.api.document import document
 from shuishan.model.word import Text, Word
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_OURS = re.compile(r"\x1b(?!\[[0-9]{0,2}m)|[\x00-\x1a\x1c-\x1f\x7f-\x9f]")
 GOOD, WARN, BAD, QUIET = "32", "33", "31", "2"
 
 
@@ -42,7 +45,7 @@ class Out:
 
     def text(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._streams.stdout.write(line.rstrip() + "\n")
+            self._streams.stdout.write(harmless(line, colour=self.colour).rstrip() + "\n")
 
     def talk(self, text: Text) -> None:
         """A word beside the answer."""
@@ -81,6 +84,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in body
     ]
+
+
+def harmless(line: str, *, colour: bool) -> str:
+    """`line` without control characters: logs are shown here, and a log may hold anything.
+
+    colour: lets plain colour sequences through, for those are ours
+    """
+    return (_NOT_OURS if colour else _CONTROL).sub("·", line)
 
 
 def _width(cell: str) -> int:
