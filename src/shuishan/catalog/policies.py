@@ -98,7 +98,7 @@ class PlacementRules(Word):
     distrust_probability: float = Field(ge=0, le=1, default=0.3)
     essential_senses: tuple[Source, ...] = (Source.KERNEL_LOG, Source.LIBVIRT)
     full_percent: float = Field(gt=0, le=100, default=85.0)
-    weight_move: int = Field(ge=0, le=10_000, default=100)
+    weight_move: int = Field(ge=0, le=10_000, default=5000)
     weight_doubt: int = Field(ge=0, le=10_000, default=400)
     weight_rack: int = Field(ge=0, le=10_000, default=50)
     weight_balance: int = Field(ge=0, le=10_000, default=10)

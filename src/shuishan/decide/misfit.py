@@ -71,11 +71,12 @@ def _miss(vm: Displaced, room: Room, filling: Filling) -> Text:
     after = say("decide.miss.memory.after", vms=names(added)) if added else Text(en="", zh="")
     short_bytes, short_cpus = _short_bytes(vm, room, filling), _short_cpus(vm, room, filling)
     if short_bytes:
+        free_bytes = vm.memory_bytes - short_bytes
         return fill(
-            messages()["decide.miss.memory"],
+            messages()["decide.miss.memory" if free_bytes >= 0 else "decide.miss.memory.over"],
             need=size(vm.memory_bytes),
             host=room.host,
-            free=size(vm.memory_bytes - short_bytes),
+            free=size(abs(free_bytes)),
             after=after,
             short=size(short_bytes),
         )
@@ -84,7 +85,7 @@ def _miss(vm: Displaced, room: Room, filling: Filling) -> Text:
             messages()["decide.miss.cpu"],
             need=vm.cpu_count,
             host=room.host,
-            free=vm.cpu_count - short_cpus,
+            free=max(0, vm.cpu_count - short_cpus),
             after=after,
             short=short_cpus,
         )

@@ -9,6 +9,8 @@ _UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 def size(amount_bytes: int) -> str:
     """`512 MiB`, `1.5 GiB`: exact where two decimals suffice, else in a smaller unit."""
+    if amount_bytes == 0:
+        return "0 MiB"
     for unit_bytes, name in _UNITS:
         if amount_bytes >= unit_bytes and amount_bytes * 100 % unit_bytes == 0:
             return f"{amount_bytes / unit_bytes:.2f}".rstrip("0").rstrip(".") + f" {name}"
