@@ -14,6 +14,7 @@ from shuishan.lab.layout import LabLayout
 from shuishan.model.errors import ShuishanError, Silent
 
 READY_TIMEOUT_S = 30.0
+_ENTER_S = 5.0
 _INIT = Path(__file__).parent / "host-init.sh"
 
 # uuids: a migration between two hosts of one uuid is refused as a move to itself.
@@ -51,6 +52,15 @@ def running(layout: LabLayout, host: str) -> bool:
     return bool(netns.pids(layout.host_netns(host)))
 
 
+def off_on_purpose(layout: LabLayout, host: str) -> bool:
+    """Was the host powered off by `power_off`, rather than by an accident of this machine?"""
+    return _off_mark(layout, host).exists()
+
+
+def _off_mark(layout: LabLayout, host: str) -> Path:
+    return layout.host_dir(host) / "powered-off"
+
+
 def make(layout: LabLayout, host: str, ca: pki.KeyPair) -> None:
     """Write what is on the host's disk: configuration and certificates."""
     etc = layout.host_dir(host) / "etc"
@@ -85,6 +95,7 @@ async def power_on(layout: LabLayout, host: str) -> None:
 
     The fabric and the host's folder must be there. Raises Silent when it does not answer in time.
     """
+    _off_mark(layout, host).unlink(missing_ok=True)
     if running(layout, host):
         return
     name = layout.host_netns(host)
@@ -104,6 +115,7 @@ async def power_off(layout: LabLayout, host: str) -> None:
     name = layout.host_netns(host)
     if not netns.exists(name):
         return
+    _off_mark(layout, host).touch()
     port = layout.host_port(host)
     if await _has_port(layout, host):
         await fabric.set_port(layout, port, up=False)
@@ -154,12 +166,14 @@ async def _has_port(layout: LabLayout, host: str) -> bool:
 
 
 async def _wait_ready(layout: LabLayout, host: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    began = time.monotonic()
     while not await answering(layout, host):
-        if time.monotonic() > deadline or not running(layout, host):
+        waited_s = time.monotonic() - began
+        # It takes a moment until the new process has entered its namespace.
+        if waited_s > READY_TIMEOUT_S or (waited_s > _ENTER_S and not running(layout, host)):
             told = (layout.host_dir(host) / "console.log").read_text("utf-8", errors="replace")[-600:]
             raise Silent(
-                f"libvirt on {host} gave no answer within {READY_TIMEOUT_S:g} s: {told}",
+                f"libvirt on {host} gave no answer for {waited_s:.0f} s: {told}",
                 subject=f"host/{host}",
             )
         await asyncio.sleep(0.1)
