@@ -146,7 +146,6 @@ class Chassis:
         host_key = seed / "ssh_host_key"
         await _ensure_key(host_key, self.host)
         (seed / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
-        (seed / "hostname").write_text(self.host)
         (seed / "address").write_text(f"{self.layout.chassis_address(self.host)}/24")
         (seed / "gateway").write_text(self.layout.gateway_address)
         self._know(host_key.with_suffix(".pub").read_text())

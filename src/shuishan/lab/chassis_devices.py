@@ -67,14 +67,15 @@ def mac(layout: LabLayout, host: str, card: int) -> str:
     return ":".join((*octets[:4], f"{card:02x}", octets[5]))
 
 
-def kernel_line() -> str:
+def kernel_line(host: str) -> str:
     """Kernel command line: the reserved range for error records, and a quick, quiet boot."""
     words = [
         "root=/dev/vda rw rootfstype=ext4 console=ttyS0,115200 loglevel=4",
         f"memmap={RESERVED_BYTES // 1024}K${RESERVED_BASE:#x}",
         "mitigations=off nowatchdog random.trust_cpu=on cryptomgr.notests audit=0 apparmor=0",
         "8250.nr_uarts=1 no_timer_check raid=noautodetect fsck.mode=skip",
-        "rcupdate.rcu_expedited=1 systemd.show_status=0 panic=0",
+        "rcupdate.rcu_expedited=1 systemd.show_status=0 panic=0 selinux=0",
+        f"systemd.hostname={host}",
         # Long polls of a loaded emulator must not take the clock source away in mid-test.
         "tsc=nowatchdog clocksource.verify_n_cpus=0",
     ]
@@ -105,14 +106,14 @@ def qemu_argv(layout: LabLayout, host: str, image: Image, accelerator: str) -> l
         # Without this the guest has no native PCIe hot plug, and pulled devices vanish silently.
         *("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"),
         *("-action", "panic=none"),
-        *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", kernel_line()),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", kernel_line(host)),
         *("-chardev", f"file,id=console,path={folder / 'console.log'}", "-serial", "chardev:console"),
         *("-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"),
         *("-pidfile", str(folder / "pid")),
         *("-smbios", f"type=1,manufacturer=Inspur,product=NF5280M6,serial={serial}"),
         *("-smbios", "type=17,loc_pfx=DIMM_A,bank=BANK0,manufacturer=Samsung,part=M393A4K40EB3,speed=3200"),
     ]
-    for name in ("ssh_host_key", "authorized_keys", "hostname", "address", "gateway"):
+    for name in ("ssh_host_key", "authorized_keys", "address", "gateway"):
         argv += ["-fw_cfg", f"name=opt/shuishan/{name},file={seed / name}"]
     argv += _buses(folder)
     argv += _network(layout, host)

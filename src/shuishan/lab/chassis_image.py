@@ -13,7 +13,6 @@ seed=/sys/firmware/qemu_fw_cfg/by_name/opt/shuishan
 cat "$seed/ssh_host_key/raw" > /etc/ssh/ssh_host_ed25519_key
 cat "$seed/authorized_keys/raw" > /root/.ssh/authorized_keys
 chmod 600 /etc/ssh/ssh_host_ed25519_key /root/.ssh/authorized_keys
-hostname "$(cat "$seed/hostname/raw")"
 ip link set lo up
 for card in /sys/class/net/*; do
   case "$(readlink "$card/device/driver")" in
@@ -55,7 +54,8 @@ _UNWANTED_MODULES = (
     *("psmouse", "pcspkr", "iTCO_wdt", "i2c_i801", "lpc_ich", "joydev", "evdev", "serio_raw", "button"),
     *("pcc_cpufreq", "intel_rapl_msr", "intel_rapl_common", "rapl", "kvm_intel", "parport_pc", "floppy"),
     *("ghash_clmulni_intel", "sha512_ssse3", "aesni_intel", "crct10dif_pclmul", "crc32_pclmul", "sg"),
-    *("ppdev", "mac_hid", "sr_mod"),
+    *("ppdev", "mac_hid", "sr_mod", "ipmi_ssif", "acpi_ipmi", "skx_edac", "isst_if_mbox_msr"),
+    *("intel_uncore_frequency", "nfit"),
 )
 
 _UNWANTED_UNITS = (
@@ -86,7 +86,8 @@ CHASSIS_RECIPE = ImageRecipe(
         ImageFile("/etc/systemd/system/chassis-seed.service", _SEED_UNIT),
         ImageFile(
             "/etc/systemd/system/ssh.service.d/seed.conf",
-            "[Unit]\nRequires=chassis-seed.service\nAfter=chassis-seed.service\n",
+            "[Unit]\nRequires=chassis-seed.service\nAfter=chassis-seed.service\n"
+            "[Service]\nExecStartPre=\n",  # sshd reading its settings twice takes seconds here,
         ),
         ImageFile("/etc/ssh/sshd_config.d/chassis.conf", _SSHD),
         ImageFile(
@@ -96,8 +97,8 @@ CHASSIS_RECIPE = ImageRecipe(
         ),
         ImageFile(
             # A data link is up on a server in use; a down one would show no link loss.
-            "/etc/udev/rules.d/80-data-up.rules",
-            'ACTION=="move|add", SUBSYSTEM=="net", NAME=="ens1f0", RUN+="/usr/sbin/ip link set ens1f0 up"\n',
+            "/etc/udev/rules.d/90-data-up.rules",
+            'ACTION=="add", SUBSYSTEM=="net", DRIVERS=="e1000", RUN+="/bin/ip link set ens1f0 up"\n',
         ),
         ImageFile(
             "/etc/systemd/journald.conf.d/chassis.conf",

@@ -122,7 +122,7 @@ SYSTEM_FAULTS = (
         passes_by_itself,
         (
             Evidence(Source.KERNEL, r"USB disconnect, device number"),
-            Evidence(Source.KERNEL, r"new (super|high)-?[sS]peed .*USB device number"),
+            Evidence(Source.KERNEL, r"new SuperSpeed USB device number"),
         ),
     ),
     FaultKind("ssh_refused", _stop_sshd, _start_sshd, (Evidence(Source.SSH, "^silent$", lasting=True),)),

@@ -7,22 +7,14 @@ import secrets
 import signal
 import sys
 import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from shuishan.base import shell
+from shuishan.base import pki, shell
 from shuishan.lab.bmc.control import control_socket
 from shuishan.lab.layout import LabLayout
 from shuishan.model.errors import Silent
 
 START_DEADLINE_S = 30
-_VALID_DAYS = 30
 
 
 def password_file(layout: LabLayout) -> Path:
@@ -31,7 +23,7 @@ def password_file(layout: LabLayout) -> Path:
 
 
 def certificate_files(layout: LabLayout) -> tuple[Path, Path]:
-    """Certificate and key of the BMCs; whoever sets up the lab may put its own there first."""
+    """Certificate (with its authority's) and key of the BMCs."""
     return layout.pki_dir / "bmc.crt", layout.pki_dir / "bmc.key"
 
 
@@ -46,38 +38,18 @@ def ensure_password(layout: LabLayout) -> str:
 
 
 def ensure_certificate(layout: LabLayout) -> tuple[Path, Path]:
-    """Certificate and key of the BMCs; a self-signed pair for all their addresses if none is there."""
+    """Certificate and key of the BMCs, made now if there are none yet.
+
+    Signed by the lab's authority (by one of their own where the lab has none), whose certificate is in
+    the same file: it serves as chain and as what clients trust.
+    """
     certificate, key = certificate_files(layout)
-    if certificate.exists() and key.exists():
-        return certificate, key
-    certificate.parent.mkdir(parents=True, exist_ok=True)
-    secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab BMC")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(secret.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=_VALID_DAYS))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ip_address(layout.bmc_address(host))) for host in layout.hosts]
-            ),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    key.touch(mode=0o600)
-    key.write_bytes(
-        secret.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    if not (certificate.exists() and key.exists()):
+        authority = layout.pki_dir / "ca.crt", layout.pki_dir / "ca.key"
+        ca = pki.read_pair(*authority) if authority[1].exists() else pki.new_ca("lab BMC")
+        leaf = pki.new_leaf(ca, "bmc", addresses=[layout.bmc_address(host) for host in layout.hosts])
+        certificate.parent.mkdir(parents=True, exist_ok=True)
+        pki.write_pair(pki.KeyPair(leaf.certificate + ca.certificate, leaf.key), certificate, key)
     return certificate, key
 
 
@@ -111,10 +83,11 @@ async def start_bmc(layout: LabLayout) -> None:
     (layout.root / "bmc.pid").write_text(str(pid))
     deadline = time.monotonic() + START_DEADLINE_S
     while not control_socket(layout).exists():
+        # Before the look, not after: for an instant after its start a process has no command line.
+        await asyncio.sleep(0.1)
         if time.monotonic() > deadline or bmc_pid(layout) is None:
             log = (layout.root / "bmc.log").read_text(errors="replace")[-600:]
             raise Silent(f"the BMC process did not come up: {log}", subject="bmc")
-        await asyncio.sleep(0.1)
 
 
 async def stop_bmc(layout: LabLayout) -> None:
