@@ -15,7 +15,7 @@ from shuishan.decide.survey import Survey
 from shuishan.decide.turn import Turn
 from shuishan.decide.words import fill
 from shuishan.model.finding import Blind, Diagnosis, Finding, Severity
-from shuishan.model.plan import Consent, Decision, Held, Plan, PlanState
+from shuishan.model.plan import Consent, Decision, Held, OnFailure, Plan, PlanState
 from shuishan.model.site import CareTier, SiteView
 from shuishan.model.status import PlanStatus
 from shuishan.model.word import Text
@@ -129,7 +129,7 @@ def _why_wait(turn: Turn, host: str, findings: set[str]) -> Text | None:
         return say("decide.held.declined", plan=refused.plan.id)
     waiting = history.backoff(turn.plans, subject, turn.policy, turn.now_s)
     if waiting is not None:
-        return say("decide.held.backoff", subject=subject, count=waiting[0], wait_s=waiting[1])
+        return say("decide.held.backoff", subject=subject, count=waiting[0], pause_s=waiting[1])
     busy = history.busy_with(turn.plans, subject, {vm.name for vm in turn.survey.to_move(host)})
     if busy is not None:
         return say("decide.held.busy", plan=busy[0].plan.id, vm=busy[1])
@@ -229,6 +229,8 @@ def _evacuation(turn: Turn, host: str, judged: Sequence[_Judged], placed: Placem
         because=tuple(one.finding.id for one in judged),
         consent=Consent.AUTOMATIC if unattended else Consent.OPERATOR,
         orders=_orders(turn, judged),
+        # A VM that has left a failing host must not be sent back to it.
+        on_failure=OnFailure.UNDO_STEP,
     )
 
 

@@ -14,7 +14,7 @@ from shuishan.decide.turn import Turn
 from shuishan.decide.words import fill
 from shuishan.model.errors import Conflict, NotFound
 from shuishan.model.finding import Diagnosis
-from shuishan.model.plan import Consent, Misfit, Plan, Step, plan_id
+from shuishan.model.plan import Consent, Misfit, OnFailure, Plan, Step, plan_id
 from shuishan.model.site import SiteView
 from shuishan.model.status import PlanStatus
 from shuishan.model.word import Text
@@ -71,6 +71,7 @@ def host_plan(
     because: tuple[str, ...] = (),
     consent: Consent = Consent.AUTOMATIC,
     orders: tuple[Text, ...] = (),
+    on_failure: OnFailure = OnFailure.UNDO_ALL,
 ) -> Plan:
     """The plan that empties `host` as `placed` says; without steps when not everybody fits."""
     steps = () if placed.misfits else _steps(turn, host, placed.target)
@@ -83,6 +84,7 @@ def host_plan(
         because=because,
         consent=consent,
         orders=orders,
+        on_failure=on_failure,
     )
 
 
@@ -96,6 +98,7 @@ def make_plan(
     because: tuple[str, ...] = (),
     consent: Consent = Consent.AUTOMATIC,
     orders: tuple[Text, ...] = (),
+    on_failure: OnFailure = OnFailure.UNDO_ALL,
 ) -> Plan:
     content = (
         [(one.action, sorted(one.params.items())) for one in steps],
@@ -113,6 +116,7 @@ def make_plan(
         misfits=misfits,
         consent=consent,
         orders=orders,
+        on_failure=on_failure,
     )
 
 

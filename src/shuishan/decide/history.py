@@ -51,7 +51,10 @@ def busy_with(plans: Sequence[PlanStatus], subject: str, vms: set[str]) -> tuple
 def backoff(
     plans: Sequence[PlanStatus], subject: str, policy: Policy, now_s: float
 ) -> tuple[int, float] | None:
-    """How many plans in a row were undone and for how many more seconds to wait; None when free to go."""
+    """How many plans in a row were undone and how many seconds to pause after the last; None when free to go.
+
+    The whole pause, not what is left of it: a reason that changes each second would be told each second.
+    """
     count = 0
     ended_s = 0.0
     for status in _evacuations(plans, subject):
@@ -63,8 +66,7 @@ def backoff(
         return None
     # The exponent is bounded: 2**1000 is no float, and the product is capped anyway.
     pause_s = min(policy.retry_after_s * 2.0 ** min(count - 1, 30), policy.retry_at_most_s)
-    wait_s = ended_s + pause_s - now_s
-    return (count, wait_s) if wait_s > 0 else None
+    return (count, pause_s) if now_s < ended_s + pause_s else None
 
 
 def failed_targets(plans: Sequence[PlanStatus], within_s: float, now_s: float) -> set[str]:

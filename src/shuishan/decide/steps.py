@@ -23,7 +23,10 @@ def cordon(host: str) -> Step:
 
 
 def move(vm: str, source: str, target: str, *, wave: int | None = None) -> Step:
-    """wave: steps with one number may run together; None when each runs alone."""
+    """wave: steps with one number may run together; None when each runs alone.
+
+    The first premise names the target too: after a crash the step may find its work done already.
+    """
     params = {"vm": vm, "source": source, "target": target}
     if wave is not None:
         params["wave"] = str(wave)
@@ -31,7 +34,7 @@ def move(vm: str, source: str, target: str, *, wave: int | None = None) -> Step:
         "vm.move",
         params,
         (
-            Premise(fact="vm_on_host", params={"vm": vm, "host": source}),
+            Premise(fact="vm_on_host", params={"vm": vm, "host": source, "target": target}),
             _answers(target),
             Premise(fact="host_not_cordoned", params={"host": target}),
             Premise(fact="host_fits_vm", params={"host": target, "vm": vm}),

@@ -13,7 +13,7 @@ from shuishan.decide.survey import Survey, displaced
 from shuishan.decide.turn import Turn
 from shuishan.model.errors import Conflict
 from shuishan.model.finding import Diagnosis
-from shuishan.model.plan import Plan, Step
+from shuishan.model.plan import OnFailure, Plan, Step
 from shuishan.model.site import HostState, SiteView, SystemSpec, VmSpec, VmState
 from shuishan.model.status import PlanStatus
 
@@ -87,7 +87,14 @@ def plan_remove(site: SiteView, system: SystemSpec, now_s: float) -> Plan:
         if view.state is HostState.ANSWERING and any(vm.name == one.spec.name for vm in view.vms)
     ]
     title = say("decide.plan.remove", system=system.name, vms=len(system.vms))
-    return make_plan(subject, now_s, title=title, steps=[*stops, *removes, step.forget(system.name)])
+    return make_plan(
+        subject,
+        now_s,
+        title=title,
+        steps=[*stops, *removes, step.forget(system.name)],
+        # Once a VM is deleted, starting the others again would bring up half a system.
+        on_failure=OnFailure.UNDO_STEP,
+    )
 
 
 def _with(site: SiteView, system: SystemSpec) -> SiteView:

@@ -21,7 +21,7 @@ from decide_world import (
 from shuishan.catalog.policies import Policy, default_policy
 from shuishan.decide.decide import decide
 from shuishan.model.finding import Diagnosis, Finding, Severity
-from shuishan.model.plan import Consent, Decision, Plan, PlanState
+from shuishan.model.plan import Consent, Decision, OnFailure, Plan, PlanState
 from shuishan.model.signal import Source
 from shuishan.model.site import CareTier, SiteView, VmState
 from shuishan.model.status import PlanStatus
@@ -60,6 +60,7 @@ def test_a_drive_about_to_fail_empties_its_host() -> None:
     assert set(moves(plan).values()) == {"h2", "h3"}, "a system is spread over racks"
     assert plan.consent is Consent.AUTOMATIC
     assert plan.because == (finding().id,)
+    assert plan.on_failure is OnFailure.UNDO_STEP, "nobody is sent back to a failing host"
     assert all(step.undo_text is not None for step in plan.steps)
     assert [premise.fact for premise in plan.steps[1].premises] == [
         "vm_on_host",
@@ -149,7 +150,10 @@ def test_an_undone_plan_is_tried_again_after_a_pause_and_not_with_the_same_targe
     target = moves(first)["his-db"]
     undone = status(first, PlanState.UNWOUND, broke_at="2")
     soon = decided(site({"h1": ["his-db"]}), diagnosis(finding()), undone, now_s=NOW_S + 1)
-    assert held_reason(soon, finding()) == "plans on host/h1 undone in a row: 1; the next attempt is in 4 s"
+    assert (
+        held_reason(soon, finding())
+        == "plans on host/h1 undone in a row: 1; the next attempt comes 5 s after the last"
+    )
     later = decided(site({"h1": ["his-db"]}), diagnosis(finding()), undone, now_s=NOW_S + 6)
     assert moves(only_plan(later))["his-db"] != target
 

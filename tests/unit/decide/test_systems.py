@@ -7,7 +7,7 @@ from shuishan.catalog.policies import default_policy
 from shuishan.decide.evacuate import plan_drain
 from shuishan.decide.systems import plan_apply, plan_remove
 from shuishan.model.errors import Conflict, NotFound
-from shuishan.model.plan import Consent, PlanState
+from shuishan.model.plan import Consent, OnFailure, PlanState
 from shuishan.model.signal import Source
 from shuishan.model.site import VmState
 
@@ -28,6 +28,7 @@ def test_draining_needs_nobody_elses_yes_and_is_done_once() -> None:
     plan = plan_drain(site({"h1": ["his-db", "his-app"]}), "h1", POLICY, NOW_S)
     assert deeds(plan) == ["host.cordon h1", "vm.move his-db", "vm.move his-app"]
     assert plan.consent is Consent.AUTOMATIC
+    assert plan.on_failure is OnFailure.UNDO_ALL
     assert plan_drain(site({"h2": ["his-db"]}, cordoned=["h1"]), "h1", POLICY, NOW_S).steps == ()
 
 
