@@ -9,12 +9,16 @@ Runs inside an emulated VM, so it spares instructions: one thread, one selector,
 that is opened again whenever it breaks. A request that gets no 2xx may still have been stored.
 """
 
+# psycopg2 is in the guest only, so its types are not known where this file is checked.
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
+
 import json
 import select
 import selectors
 import socket
 import sys
 import time
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
@@ -40,7 +44,7 @@ COLUMNS = (
 class Database:
     """One connection, opened when first needed and again after it broke."""
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         self.dsn = f"host={address} dbname=his user=his application_name=registration"
         self.connection = None
         self.retry_at_s = 0.0
@@ -48,7 +52,7 @@ class Database:
         # libpq waits for ever on a server that stopped; with this every wait ends at our deadline.
         psycopg2.extensions.set_wait_callback(self.wait)
 
-    def wait(self, connection):
+    def wait(self, connection) -> None:
         while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
             left_s = self.deadline_s - time.monotonic()
             reading = [connection] if state == psycopg2.extensions.POLL_READ else []
@@ -56,7 +60,7 @@ class Database:
             if left_s <= 0 or not any(select.select(reading, writing, [], left_s)):
                 raise psycopg2.OperationalError(f"no answer within {DATABASE_TIMEOUT_S} s")
 
-    def ask(self, statement, values=()):
+    def ask(self, statement: str, values: tuple = ()) -> Any:
         """First row of the statement's result. Raises psycopg2.Error; the next call connects anew."""
         now_s = time.monotonic()
         self.deadline_s = now_s + DATABASE_TIMEOUT_S
@@ -82,7 +86,7 @@ class BadRequest(Exception):
     """What the client sent is not a request we understand."""
 
 
-def answer(database, method, path, body):
+def answer(database: Database, method: str, path: str, body: bytes) -> tuple[int, dict]:
     """(status, object) for one request."""
     try:
         if method == "GET" and path == "/health":
@@ -91,7 +95,7 @@ def answer(database, method, path, body):
         if method == "POST" and path == "/registrations":
             return register(database, body)
         if method == "GET" and path == "/registrations/count":
-            return 200, {"count": database.ask("select count(*) from registrations")[0]}
+            return 200, {"count": count(database)}
         if method == "GET" and path.startswith("/registrations/"):
             return find(database, path.rpartition("/")[2])
     except psycopg2.Error as error:
@@ -99,7 +103,11 @@ def answer(database, method, path, body):
     return 404, {"error": "no such thing here"}
 
 
-def register(database, body):
+def count(database: Database) -> int:
+    return database.ask("select count(*) from registrations")[0]
+
+
+def register(database: Database, body: bytes) -> tuple[int, dict]:
     try:
         form = json.loads(body)
         patient, department = str(form["patient"])[:100], str(form["department"])[:100]
@@ -112,18 +120,18 @@ def register(database, body):
     return 201, row(stored)
 
 
-def find(database, text):
+def find(database: Database, text: str) -> tuple[int, dict]:
     if not text.isdecimal() or len(text) > 18:
         return 404, {"error": "an id is a number"}
     stored = database.ask(f"select {COLUMNS} from registrations where id = %s", (int(text),))
     return (200, row(stored)) if stored else (404, {"error": f"no registration {text}"})
 
 
-def row(stored):
+def row(stored: tuple) -> dict:
     return dict(zip(("id", "patient", "department", "registered_at"), stored, strict=True))
 
 
-def take_request(received):
+def take_request(received: bytearray) -> tuple[str, str, bytes, bool] | None:
     """(method, path, body, keep_alive) removed from the front of `received`, or None while incomplete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
@@ -150,7 +158,7 @@ def take_request(received):
     return method, path, body, not closing
 
 
-def response(status, content, keep_alive):
+def response(status: int, content: dict, keep_alive: bool) -> bytes:
     body = json.dumps(content).encode()
     head = (
         f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/json\r\n"
@@ -162,23 +170,23 @@ def response(status, content, keep_alive):
 class Desk:
     """The listening socket and its clients."""
 
-    def __init__(self, database):
+    def __init__(self, database: Database) -> None:
         self.database = database
         self.selector = selectors.DefaultSelector()
-        self.clients = {}
+        self.clients: dict[Any, bytearray] = {}
         self.listener = socket.create_server(("0.0.0.0", PORT), backlog=CLIENT_LIMIT)
         self.listener.setblocking(False)
         self.selector.register(self.listener, selectors.EVENT_READ)
 
-    def serve(self):
+    def serve(self) -> None:
         while True:
             for key, _ in self.selector.select():
                 if key.fileobj is self.listener:
                     self.accept()
-                else:
+                elif key.fileobj in self.clients:  # not dropped a moment ago, to let a new one in
                     self.read(key.fileobj)
 
-    def accept(self):
+    def accept(self) -> None:
         client, _ = self.listener.accept()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.settimeout(1.0)  # a client that does not take its answer must not hold up the others
@@ -187,24 +195,30 @@ class Desk:
         self.clients[client] = bytearray()
         self.selector.register(client, selectors.EVENT_READ)
 
-    def read(self, client):
+    def read(self, client: Any) -> None:
         try:
-            part = client.recv(REQUEST_LIMIT_BYTES)
-            received = self.clients[client]
-            received += part
-            keep = bool(part)
-            while keep and (request := take_request(received)):
-                method, path, body, keep = request
-                client.sendall(response(*answer(self.database, method, path, body), keep))
-        except BadRequest as error:
-            client.sendall(response(400, {"error": str(error)}, False))
-            keep = False
+            if not self.converse(client):
+                self.drop(client)
         except OSError:
-            keep = False
-        if not keep:
             self.drop(client)
 
-    def drop(self, client):
+    def converse(self, client: socket.socket) -> bool:
+        """Answer every whole request that has come in; False when the conversation is over."""
+        part = client.recv(REQUEST_LIMIT_BYTES)
+        received = self.clients[client]
+        received += part
+        try:
+            while part and (request := take_request(received)):
+                method, path, body, keep = request
+                client.sendall(response(*answer(self.database, method, path, body), keep))
+                if not keep:
+                    return False
+        except BadRequest as error:
+            client.sendall(response(400, {"error": str(error)}, False))
+            return False
+        return bool(part)
+
+    def drop(self, client: socket.socket) -> None:
         self.selector.unregister(client)
         del self.clients[client]
         client.close()
