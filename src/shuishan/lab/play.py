@@ -6,10 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shuishan.catalog.messages import say
-from shuishan.lab.accelerator import best_accelerator
-from shuishan.lab.control import start_server, stop_server, write_control
-from shuishan.lab.hospital import hospital_recipe
-from shuishan.lab.images import ensure_image
+from shuishan.lab.control import start_server
 from shuishan.lab.layout import LabLayout
 from shuishan.lab.site import Lab
 from shuishan.lab.stories.stage import SiteApi, Talk
@@ -34,9 +31,6 @@ async def bring_up(layout: LabLayout, talk: Talk) -> House:
     """Images, hosts, chassis, BMCs, control plane: whatever of it is not up yet."""
     lab = Lab(layout)
     await lab.up(talk)
-    hospital = await ensure_image(hospital_recipe(), layout, talk)
-    accelerator = await best_accelerator(hospital.kernel)
-    write_control(layout, hospital, accelerator)
     talk(say("lab.server.starting"))
     pid = await start_server(layout)
     talk(say("lab.server.up"))
@@ -46,7 +40,6 @@ async def bring_up(layout: LabLayout, talk: Talk) -> House:
 async def take_down(layout: LabLayout, talk: Talk) -> None:
     """Stop the control plane, then everything else; nothing but the image cache is left."""
     talk(say("lab.going_down"))
-    await stop_server(layout)
     await Lab(layout).down()
     talk(say("lab.gone"))
 

@@ -81,7 +81,7 @@ def status(
             host=host.name,
             address=host.address,
             libvirt=words[host.libvirt_answers],
-            chassis=words[host.chassis_runs],
+            chassis=words[host.chassis_running],
             bmc=words[host.bmc_answers],
         )
         typer.echo(line.in_language(spoken))
