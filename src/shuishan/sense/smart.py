@@ -5,21 +5,27 @@ smartctl's exit status is a set of bits, most of which describe the disk and not
 """
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from shuishan.model.signal import Reading, Signal, Source, Unknown
 from shuishan.sense.jsontext import JsonObject, as_list, as_number, as_object, as_text, parse_objects
 
-# One SSH command for all disks. Disks that the scan could not open are printed behind a "#"; they are
-# asked all the same, so that the reason comes back as JSON.
-COMMAND: Final = """\
+_PROLOGUE = """\
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 command -v smartctl >/dev/null || { echo 'smartctl is not installed' >&2; exit 127; }
-smartctl --scan-open | sed 's/^# *//' | while read -r device _ kind _; do
+"""
+
+# Disks that the scan could not open are printed behind a "#"; they are asked all the same, so that
+# the reason comes back as JSON.
+SCAN_COMMAND: Final = f"""\
+{_PROLOGUE}smartctl --scan-open | sed 's/^# *//' | while read -r device _ kind _; do
   case "$device" in /dev/*) smartctl -j -a -d "$kind" "$device" </dev/null; echo ;; esac
 done
 """
+
+Device = tuple[str, str]  # name and `-d` type, e.g. ("/dev/nvme0", "nvme")
 
 _NOT_OPENED_BITS = 0b11
 
@@ -67,6 +73,26 @@ _ATA_RAW_OMITTED: Final = frozenset({1, 4, 7, 9, 12, 190, 193, 194, 195, 240, 24
 # High half of the self-test status byte (ATA-8 ACS, table "self-test execution status"): it ended in
 # an unknown, electrical, servo, read or handling failure.
 _SELF_TEST_FAILURES: Final = frozenset({3, 4, 5, 6, 7, 8})
+
+
+def read_command(devices: Sequence[Device]) -> str:
+    """One SSH command for disks that are known: a scan opens each of them a second time."""
+    reads = (
+        f"smartctl -j -a -d {shlex.quote(kind)} {shlex.quote(name)} </dev/null; echo"
+        for name, kind in devices
+    )
+    return _PROLOGUE + "\n".join(reads) + "\n"
+
+
+def devices_in(text: str) -> tuple[Device, ...]:
+    """The disks that answered in the output of SCAN_COMMAND."""
+    found: list[Device] = []
+    for document in parse_objects(text)[0]:
+        device = as_object(document.get("device"))
+        name, kind = as_text(device.get("name")), as_text(device.get("type"))
+        if name is not None and kind is not None:
+            found.append((name, kind))
+    return tuple(found)
 
 
 def parse_smartctl(text: str, *, host: str, at_s: float, origin: str) -> list[Signal]:

@@ -27,6 +27,7 @@ CLOCK_TOLERANCE_S = 2.0
 _BMC_CLOCK_TOLERANCE_S = 300.0
 _PAUSE_LIMIT_S = 10.0
 _SMART_TIMEOUT_S = 30.0
+_SMART_SCAN_S = 60.0  # how soon a disk that was put in is noticed
 _EDAC_TIMEOUT_S = 15.0
 
 
@@ -77,6 +78,8 @@ class HostWatch:
         self._clock = clock
         self._sink = sink
         self._periods = periods or Periods()
+        self._devices: tuple[smart.Device, ...] = ()
+        self._scan_due_s = 0.0
         self._log_open_s: float | None = None
         self._log_proven = False
         self._cursor: str | None = None
@@ -130,18 +133,29 @@ class HostWatch:
                     self._sink.heard(self._host, source, at_s=self._clock.now_s())
                 self._sink.add(signals)
                 pause_s = period_s
-            # A host that takes long to answer is left alone for half the time at least.
+            # A host that takes long to answer is left alone for half of the time at least.
             spent_s = self._clock.now_s() - began_s
-            await self._clock.sleep(max(pause_s - spent_s, pause_s / 2))
+            await self._clock.sleep(max(pause_s - spent_s, spent_s, 0.0))
 
     async def _ask_smart(self, ssh: Remote) -> Sequence[Signal]:
-        done = await ssh.run(smart.COMMAND, timeout_s=_SMART_TIMEOUT_S)
+        now_s = self._clock.now_s()
+        scan = not self._devices or now_s >= self._scan_due_s
+        command = smart.SCAN_COMMAND if scan else smart.read_command(self._devices)
+        done = await ssh.run(command, timeout_s=_SMART_TIMEOUT_S)
         if done.returncode != 0 and not done.stdout.strip():
             raise EngineRefused(
                 done.stderr.strip()[-300:] or f"smartctl ended with status {done.returncode}",
                 subject=f"host/{self._host}",
             )
-        return smart.parse_smartctl(done.stdout, host=self._host, at_s=self._clock.now_s(), origin=ssh.origin)
+        signals = smart.parse_smartctl(
+            done.stdout, host=self._host, at_s=self._clock.now_s(), origin=ssh.origin
+        )
+        if any(isinstance(signal, Unknown) for signal in signals):
+            self._devices = ()  # one went away, or came under another name: look around again
+        elif scan:
+            self._devices = smart.devices_in(done.stdout)
+            self._scan_due_s = now_s + _SMART_SCAN_S
+        return signals
 
     async def _ask_counters(self, ssh: Remote) -> Sequence[Signal]:
         done = await ssh.run(edac.COMMAND, timeout_s=_EDAC_TIMEOUT_S)

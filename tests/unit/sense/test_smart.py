@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shuishan.catalog.facts import fact
 from shuishan.model.signal import Reading, Signal, Unknown
-from shuishan.sense.smart import component_of, parse_smartctl
+from shuishan.sense.smart import component_of, devices_in, parse_smartctl, read_command
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "smartctl"
 
@@ -118,7 +118,6 @@ def test_recorded_disks_give_only_registered_facts(path: Path) -> None:
             {
                 "sda.smart.reallocated_sectors": 0.0,
                 "sda.smart.attribute_failing_now": None,
-                "sda.smart.serial_number": "HDD-H1-0",
                 "sda.smart.temperature_celsius": 31.0,
             },
         ),
@@ -127,6 +126,13 @@ def test_recorded_disks_give_only_registered_facts(path: Path) -> None:
 def test_recorded_disks(name: str, expected: Mapping[str, float | str | None]) -> None:
     found = values(parse(recorded(name)))
     assert {key: found[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
+def test_serial_number_is_the_disks_own(path: Path) -> None:
+    document = json.loads(path.read_text("utf-8"))
+    name = component_of(document["device"]["name"])
+    assert values(parse(json.dumps(document)))[f"{name}.smart.serial_number"] == document["serial_number"]
 
 
 def ata(rows: list[dict[str, Any]], **more: object) -> str:
@@ -191,6 +197,15 @@ def test_scsi_disk() -> None:
 )
 def test_component_names(name: str, kind: str, component: str) -> None:
     assert component_of(name, kind) == component
+
+
+def test_disks_for_the_next_read_are_those_that_answered() -> None:
+    text = recorded("nvme0_healthy") + json.dumps(NOT_OPENED) + recorded("sda_healthy")
+    assert devices_in(text) == (("/dev/nvme0", "nvme"), ("/dev/sda", "sat"))
+
+
+def test_read_command_quotes_what_a_host_said() -> None:
+    assert "-d 'x;reboot' '/dev/$(reboot)' " in read_command([("/dev/$(reboot)", "x;reboot")])
 
 
 JSON = st.recursive(

@@ -15,7 +15,7 @@ from shuishan.model.clock import SystemClock
 from shuishan.model.errors import EngineRefused, Silent
 from shuishan.model.signal import LogLine, Reading, Signal, Source, Unknown
 from shuishan.model.site import HostSpec
-from shuishan.sense import smart
+from shuishan.sense import edac, smart
 from shuishan.sense.watch import HostWatch, Periods
 from shuishan.sense.window import SignalWindow
 
@@ -56,6 +56,7 @@ class Host:
     drop_after: int | None = None
     refuse_cursor: bool = False
     commands: list[str] = field(default_factory=list[str])
+    ran: list[str] = field(default_factory=list[str])
     grown: asyncio.Event = field(default_factory=asyncio.Event)
     origin: str = "ssh://h1"
 
@@ -63,7 +64,8 @@ class Host:
         del timeout_s
         if self.trouble is not None:
             raise self.trouble
-        out = self.smart if command == smart.COMMAND else self.counters
+        self.ran.append(command)
+        out = self.counters if command == edac.COMMAND else self.smart
         return Completed((command,), self.status, out, "smartctl is not installed" if self.status else "")
 
     async def stream(self, command: str) -> AsyncGenerator[str, None]:
@@ -196,6 +198,19 @@ async def test_smartctl_that_was_cut_is_not_heard(host: Host, notes: Notes) -> N
     async with watched(notes, host):
         await until(lambda: len(notes.reasons(Source.SMART)) > 1)
     assert Source.SMART not in notes.heard_of
+
+
+async def test_disks_are_scanned_once_and_again_when_one_is_gone(host: Host, notes: Notes) -> None:
+    def asked() -> list[str]:
+        return [command for command in host.ran if command != edac.COMMAND]
+
+    async with watched(notes, host):
+        await until(lambda: len(asked()) > 2)
+        assert asked()[0] == smart.SCAN_COMMAND
+        assert "smartctl -j -a -d nvme /dev/nvme0 " in asked()[1]
+        host.smart = '{"smartctl": {"argv": ["smartctl", "/dev/nvme0"], "exit_status": 2}}'
+        count = len(asked())
+        await until(lambda: smart.SCAN_COMMAND in asked()[count:])
 
 
 async def test_silent_bmc_is_unknown_and_recovers(notes: Notes) -> None:
