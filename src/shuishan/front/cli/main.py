@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Annotated, NoReturn
 
 import typer
@@ -116,7 +117,7 @@ def _add_others(app: typer.Typer, language: str) -> None:
 def language_of(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     """en or zh: --lang, then SHUISHAN_LANG, then the locale."""
     asked = ""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip_longest(argv, argv[1:], fillvalue=""):
         if word == "--lang":
             asked = following
         elif word.startswith("--lang="):
