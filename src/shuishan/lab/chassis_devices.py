@@ -75,6 +75,8 @@ def kernel_line(host: str) -> str:
         "mitigations=off nowatchdog random.trust_cpu=on cryptomgr.notests audit=0 apparmor=0",
         "8250.nr_uarts=1 no_timer_check raid=noautodetect fsck.mode=skip",
         "rcupdate.rcu_expedited=1 systemd.show_status=0 panic=0 selinux=0",
+        # A dying kernel tells the BMC, whose log then says why the host fell silent.
+        "ipmi_msghandler.panic_op=event",
         f"systemd.hostname={host}",
         # Long polls of a loaded emulator must not take the clock source away in mid-test.
         "tsc=nowatchdog clocksource.verify_n_cpus=0",

@@ -127,9 +127,16 @@ async def _pcie_fatal(target: Target, _params: Params) -> None:
         raise EngineRefused(f"QEMU refused the PCIe error: {told.strip()}", subject=f"host/{target.host}")
 
 
-async def _clear_port(target: Target, _params: Params) -> None:
-    """Clear the switch port's error status, which otherwise accumulates; the link has reset itself."""
-    await target.guest("setpci -s 04:00.0 ECAP_AER+4.l=ffffffff")
+async def _reseat_card(target: Target, _params: Params) -> None:
+    """Clear the switch port's error status, which otherwise accumulates, and start the card anew.
+
+    The link resets itself, but QEMU's e1000 stays without carrier after a bus reset.
+    """
+    await target.guest(
+        "setpci -s 04:00.0 ECAP_AER+4.l=ffffffff; "
+        '[ "$(cat /sys/class/net/ens1f0/carrier)" = 1 ] && exit; '
+        "echo 1 > /sys/bus/pci/devices/0000:05:00.0/remove; sleep 0.5; echo 1 > /sys/bus/pci/rescan"
+    )
 
 
 MEMORY_FAULTS = (
@@ -185,7 +192,10 @@ MEMORY_FAULTS = (
     FaultKind(
         "pcie_fatal",
         _pcie_fatal,
-        _clear_port,
-        (Evidence(Source.KERNEL, r"PCIe Bus Error: severity=Uncorrected \(Fatal\)"),),
+        _reseat_card,
+        (
+            Evidence(Source.KERNEL, r"PCIe Bus Error: severity=Uncorrected \(Fatal\)"),
+            Evidence(Source.GUEST, "^0$", lasting=True, command="cat /sys/class/net/ens1f0/carrier"),
+        ),
     ),
 )

@@ -145,6 +145,7 @@ SYSTEM_FAULTS = (
         _panic,
         _reset,
         (
+            Evidence(Source.SEL, "Operating system: run-time critical stop"),
             Evidence(Source.CONSOLE, "Kernel panic - not syncing: sysrq triggered crash"),
             Evidence(Source.SSH, "^silent$", lasting=True),
         ),

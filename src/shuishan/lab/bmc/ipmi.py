@@ -96,7 +96,7 @@ class IpmiSession:
             case 0x00:
                 return self._chassis(command)
             case 0x04:
-                return self._sensor(command, data)
+                return self._sensor(command, data, now_s)
             case 0x0A:
                 return self._storage(command, data, now_s)
             case _:
@@ -129,10 +129,11 @@ class IpmiSession:
             return bytes((int(self.state.power_on), 0, 0x40))
         return INVALID_COMMAND
 
-    def _sensor(self, command: int, data: bytes) -> bytes | int:
-        sensor = BY_NUMBER.get(data[0]) if data else None
-        if command == 0x02:  # Platform Event: taken and logged by Add SEL Entry as well
+    def _sensor(self, command: int, data: bytes, now_s: int) -> bytes | int:
+        if command == 0x02:  # Platform Event: generator, revision, then the event itself
+            self.state.add_host_event(data[2:8], now_s)
             return b""
+        sensor = BY_NUMBER.get(data[0]) if data else None
         if sensor is None:
             return NOT_PRESENT if command in (0x2D, 0x27) else INVALID_COMMAND
         if command == 0x2D:
@@ -167,7 +168,7 @@ class IpmiSession:
             case 0x43:
                 return self._get_sel(data)
             case 0x44:
-                return struct.pack("<H", self.state.add_raw_entry(data, now_s).number)
+                return struct.pack("<H", self.state.add_host_event(data[10:16], now_s).number)
             case 0x47:
                 if data[5] == 0xAA:
                     self.state.clear_log()

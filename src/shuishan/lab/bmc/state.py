@@ -17,6 +17,7 @@ from shuishan.lab.bmc.sensors import (
 from shuishan.model.errors import NotFound
 
 SEL_CAPACITY = 512
+OS_STOP = 0x20  # IPMI sensor type "OS stop / shutdown"
 _WORST: dict[Health, int] = {"OK": 0, "Warning": 1, "Critical": 2}
 # Event offsets for "going low" and "going high" (IPMI 2.0 table 42-2).
 EVENT_OFFSET = {
@@ -141,24 +142,25 @@ class BmcState:
         self._append(entry)
         return entry
 
-    def add_raw_entry(self, record: bytes, now_s: int) -> Entry:
-        """A 16-byte record that the host's kernel wrote (its last words when it panics)."""
-        sensor_type, number, event_type = record[10], record[11], record[12]
-        known = BY_NUMBER.get(number)
-        panic = sensor_type == 0x20 and event_type & 0x7F == 0x6F and record[13] & 0x0F == 1
-        message = (
-            "Operating system: run-time critical stop" if panic else f"Event from the host: {record.hex()}"
-        )
+    def add_host_event(self, event: bytes, now_s: int) -> Entry:
+        """An event that the host's kernel reports (its last words when it panics).
+
+        event: sensor type, sensor number, event type, three data bytes
+        """
+        sensor_type, number, event_type = event[0], event[1], event[2]
+        # A panicking kernel names the first letters of its message as sensor and data.
+        panic = sensor_type == OS_STOP and event_type & 0x7F == 0x6F and event[3] & 0x0F == 1
+        known = None if panic else BY_NUMBER.get(number)
         entry = Entry(
             self._next_number(),
             now_s,
-            known.name if known and not panic else "",
+            known.name if known else "",
             sensor_type,
             number,
             event_type,
-            record[13:16],
+            event[3:6],
             "Critical" if panic else "OK",
-            message,
+            "Operating system: run-time critical stop" if panic else f"Event from the host: {event.hex()}",
         )
         self._append(entry)
         return entry
