@@ -9,5 +9,5 @@ CHECKED_IN = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 def test_the_checked_in_document_is_current() -> None:
     assert CHECKED_IN.read_text("utf-8") == openapi_document(), (
-        "docs/openapi.json is not current; make it anew: python -m shuishan.front.api.openapi > docs/openapi.json"
+        "docs/openapi.json is not current: python -m shuishan.front.api.openapi > docs/openapi.json"
     )

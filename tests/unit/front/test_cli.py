@@ -15,7 +15,7 @@ from tests.unit.front.web import web_client
 
 from shuishan.app.access import chained
 from shuishan.front.cli.exits import Exit
-from shuishan.front.cli.main import language_of
+from shuishan.front.cli.main import language_of, word_of
 from shuishan.front.cli.out import Out, Streams, harmless, table
 from shuishan.front.cli.told import span
 from shuishan.model.errors import EngineRefused
@@ -256,3 +256,18 @@ def test_a_log_line_cannot_command_the_terminal(line: str, colour: bool, shown: 
 def test_span(duration_s: float | None, told: str) -> None:
     out = Out(Streams(StringIO(), StringIO(), StringIO()), language="en", as_json=False, yes=False)
     assert span(out, duration_s) == told
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        ([], ""),
+        (["--help"], ""),
+        (["host", "list"], "host"),
+        (["--lang", "zh", "lab", "up"], "lab"),
+        (["--lang=zh", "diagnose", "a.log"], "diagnose"),
+        (["--lang"], ""),
+    ],
+)
+def test_word_of(argv: list[str], word: str) -> None:
+    assert word_of(argv) == word

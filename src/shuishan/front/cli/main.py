@@ -30,6 +30,7 @@ NOUNS = {
 
 # name: (module:attribute, id of its help). A function becomes a command, a Typer becomes a group.
 OTHERS: dict[str, tuple[str, str]] = {
+    "diagnose": ("shuishan.front.cli.diagnose:diagnose", "front.help.diagnose"),
     "server": ("shuishan.front.cli.server:server", "front.help.server"),
     "lab": ("shuishan.front.cli.lab:app", "front.help.lab"),
     "story": ("shuishan.front.cli.story:app", "front.help.story"),
@@ -45,7 +46,7 @@ def run(argv: Sequence[str], around: Around) -> int:
     language = language_of(argv, around.environ)
     stderr = around.streams.stderr
     try:
-        code = build(language, around)(list(argv), prog_name="shuishan", standalone_mode=False)
+        code = build(language, around, word_of(argv))(list(argv), prog_name="shuishan", standalone_mode=False)
         return code if isinstance(code, int) else Exit.DONE
     except ShuishanError as error:
         stderr.write(f"shuishan: {error.message}\n")
@@ -64,8 +65,8 @@ def run(argv: Sequence[str], around: Around) -> int:
         return Exit.DONE
 
 
-def build(language: str, around: Around) -> typer.Typer:
-    """All commands, their help in `language`."""
+def build(language: str, around: Around, word: str = "") -> typer.Typer:
+    """All commands, their help in `language`. word: the one that will be run, as `word_of` finds it."""
 
     def told(message_id: str) -> str:
         return say(message_id).in_language(language)
@@ -98,20 +99,39 @@ def build(language: str, around: Around) -> typer.Typer:
         import_module(f"shuishan.front.cli.{noun}")  # registers its verbs
     for one in VERBS:
         groups[one.noun].command(one.name)(as_command(one, language, around))
-    _add_others(app, language)
+    _add_others(app, language, word)
     return app
 
 
-def _add_others(app: typer.Typer, language: str) -> None:
+def _add_others(app: typer.Typer, language: str, word: str) -> None:
     """Commands that do not ask a server: plain Typer commands and groups, read only when they are run."""
     for name, (place, help_id) in OTHERS.items():
+        told = say(help_id).in_language(language)
+        if name != word:
+            # Only its line in the help is needed, and some of these bring heavy engines along.
+            app.command(name, help=told)(_not_run)
+            continue
         module, _, attribute = place.partition(":")
         found: object = getattr(import_module(module), attribute)
-        told = say(help_id).in_language(language)
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, help=told)
         elif callable(found):
             app.command(name, help=told)(found)
+
+
+def _not_run() -> None:
+    """Stands for a command in the help of the others."""
+
+
+def word_of(argv: Sequence[str]) -> str:
+    """The noun or command of a line: its first word that is neither an option nor the value of --lang."""
+    words = iter(argv)
+    for word in words:
+        if word == "--lang":
+            next(words, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def language_of(argv: Sequence[str], environ: Mapping[str, str]) -> str:
