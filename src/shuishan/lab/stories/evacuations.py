@@ -21,7 +21,7 @@ async def nvme_spare(stage: Stage) -> None:
 
 async def dimm_errors(stage: Stage) -> None:
     """Correctable errors pile up on one DIMM of h1: the host is emptied."""
-    found, _ = await _evacuate(stage, "dimm_correctable", ("memory.ce_storm",), count=30)
+    found, _ = await _evacuate(stage, "dimm_correctable", ("memory.correctable_storm",), count=7)
     stage.check(bool(found.component), "story.component", component=found.component)
 
 
@@ -99,7 +99,7 @@ async def pcie_errors(stage: Stage) -> None:
     stage.check(bool(plan.plan.orders) and not moves, "story.order_only", title=plan.plan.title)
     site = await stage.ask(lambda api: api.site())
     stage.check(on_host(site, vms, FAILING), "story.stayed", host=FAILING)
-    await _evacuate(stage, "pcie_fatal", ("pcie.fatal_error", "pcie.uncorrectable_error"))
+    await _evacuate(stage, "pcie_fatal", ("pcie.uncorrectable_error",))
 
 
 async def no_room(stage: Stage) -> None:
