@@ -19,8 +19,7 @@ cd /sys/devices/system/edac/mc 2>/dev/null && grep -s -H -m1 . \
  mc*/mc_name mc*/ce_count mc*/ue_count \
  mc*/dimm*/dimm_label mc*/dimm*/dimm_ce_count mc*/dimm*/dimm_ue_count \
  mc*/rank*/dimm_label mc*/rank*/dimm_ce_count mc*/rank*/dimm_ue_count
-grep '^ *MCE:' /proc/interrupts
-grep -s HardwareCorrupted /proc/meminfo
+grep -s -h -E '^ *MCE:|^HardwareCorrupted:' /proc/interrupts /proc/meminfo
 cd /sys/bus/pci/devices 2>/dev/null && grep -s -H TOTAL_ERR \
  */aer_dev_correctable */aer_dev_nonfatal */aer_dev_fatal
 echo '== end'

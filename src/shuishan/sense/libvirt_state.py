@@ -13,14 +13,17 @@ def libvirt_signals(view: HostView) -> list[Signal]:
             else "the virtualization daemon was not asked yet"
         )
         return [Unknown(host=view.name, source=Source.LIBVIRT, at_s=view.seen_at_s, reason=reason)]
+    # The count is said even when it is 0: an empty host has answered, too.
+    found = [("host", "libvirt.vm_count", float(len(view.vms)))]
+    states = [(f"vm/{vm.name}", "libvirt.state", vm.state.value) for vm in view.vms]
     return [
         Reading(
             host=view.name,
             source=Source.LIBVIRT,
             at_s=view.seen_at_s,
-            component=f"vm/{vm.name}",
-            fact="libvirt.state",
-            value=vm.state.value,
+            component=component,
+            fact=fact,
+            value=value,
         )
-        for vm in view.vms
+        for component, fact, value in (*found, *states)
     ]

@@ -5,6 +5,7 @@ source that gives no answer, since when and why. Time enters only as an argument
 """
 
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ class _Host:
 
 
 class SignalWindow:
-    """Signals of the last `window_s` seconds, per host.
+    """Signals of the last `window_s` seconds, per host. Collectors and diagnosis may be different threads.
 
     keep_line:          is this text of any interest? (asked once per line)
     window_s:           older signals are dropped, at most 5 % of it late
@@ -107,34 +108,38 @@ class SignalWindow:
         self._window_s = window_s
         self._max_lines = max_lines_per_host
         self._stale_s = stale_s
+        self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._now_s = 0.0
         self._arrivals = 0
 
     def expect(self, host: str, sources: Iterable[Source], *, now_s: float) -> None:
         """From now on these sources of `host` are Unknown when they are not heard."""
-        state = self._host(host)
-        for source in sources:
-            state.expected_s.setdefault(source, now_s)
+        with self._lock:
+            state = self._host(host)
+            for source in sources:
+                state.expected_s.setdefault(source, now_s)
 
     def add(self, signals: Iterable[Signal]) -> None:
         """Take in signals, in the order in which they became known."""
-        for signal in signals:
-            state = self._hosts.get(signal.host) or self._host(signal.host)
-            match signal:
-                case Reading():
-                    self._add_reading(state, signal)
-                case LogLine():
-                    self._add_line(state, signal)
-                case Unknown():
-                    _add_unknown(state, signal)
+        with self._lock:
+            for signal in signals:
+                state = self._hosts.get(signal.host) or self._host(signal.host)
+                match signal:
+                    case Reading():
+                        self._add_reading(state, signal)
+                    case LogLine():
+                        self._add_line(state, signal)
+                    case Unknown():
+                        _add_unknown(state, signal)
 
     def heard(self, host: str, source: Source, *, at_s: float) -> None:
         """The source answered, perhaps with nothing new: a silent kernel log is a good kernel log."""
-        state = self._host(host)
-        _answered(state, source, at_s)
-        if state.ignorance:
-            _learn(state, source, None)
+        with self._lock:
+            state = self._host(host)
+            _answered(state, source, at_s)
+            if state.ignorance:
+                _learn(state, source, None)
 
     def forget(
         self, host: str, component: str | None, *, before_s: float, evidence: Collection[str] = ()
@@ -145,46 +150,50 @@ class SignalWindow:
         evidence:  texts of lines that speak of it without naming it
         The same lines are refused when they are read again, e.g. after a reconnect.
         """
-        state = self._host(host)
-        floor = _Floor(component, before_s, frozenset(evidence), _mention(component))
-        state.floors = [*state.floors[-_FLOORS_LIMIT + 1 :], floor]
-        state.lines = None
-        for key, points in list(state.series.items()):
-            if floor.covers_component(key[1]):
-                _keep_points(state, key, [point for point in points if point.at_s > before_s])
-        for key, known in list(state.ignorance.items()):
-            # A whole source that is silent stays so: repairing a disk does not make the host answer.
-            if known.component is not None and floor.covers_component(known.component):
-                del state.ignorance[key]
-        state.revision += 1
+        with self._lock:
+            state = self._host(host)
+            floor = _Floor(component, before_s, frozenset(evidence), _mention(component))
+            state.floors = [*state.floors[-_FLOORS_LIMIT + 1 :], floor]
+            state.lines = None
+            for key, points in list(state.series.items()):
+                if floor.covers_component(key[1]):
+                    _keep_points(state, key, [point for point in points if point.at_s > before_s])
+            for key, known in list(state.ignorance.items()):
+                # A whole source that is silent stays so: repairing a disk does not make the host answer.
+                if known.component is not None and floor.covers_component(known.component):
+                    del state.ignorance[key]
+            state.revision += 1
 
     def drop(self, host: str) -> None:
         """Forget a host that is no longer part of the site."""
-        self._hosts.pop(host, None)
+        with self._lock:
+            self._hosts.pop(host, None)
 
     def revision(self, host: str, *, now_s: float) -> int:
         """A number that changes only when what is known of `host` changes in content.
 
         A reading that says the same again, and an Unknown that goes on, change nothing.
         """
-        state = self._host(host)
-        self._settle(host, state, now_s)
-        return state.revision
+        with self._lock:
+            state = self._host(host)
+            self._settle(host, state, now_s)
+            return state.revision
 
     def signals(self, now_s: float, host: str | None = None) -> list[Signal]:
         """All that is known of `host` (None: of every host): lines by time, series, then Unknowns."""
-        found: list[Signal] = []
-        for name in [host] if host is not None else list(self._hosts):
-            state = self._host(name)
-            self._settle(name, state, now_s)
-            if state.lines is None:
-                state.lines = _standing_lines(state)
-            found.extend(state.lines)
-            for points in state.series.values():
-                found.extend(points)
-            found.extend(known.unknown for known in state.ignorance.values())
-            found.extend(state.stale.values())
-        return found
+        with self._lock:
+            found: list[Signal] = []
+            for name in [host] if host is not None else list(self._hosts):
+                state = self._host(name)
+                self._settle(name, state, now_s)
+                if state.lines is None:
+                    state.lines = _standing_lines(state)
+                found.extend(state.lines)
+                for points in state.series.values():
+                    found.extend(points)
+                found.extend(known.unknown for known in state.ignorance.values())
+                found.extend(state.stale.values())
+            return found
 
     def _host(self, name: str) -> _Host:
         return self._hosts.setdefault(name, _Host())
@@ -283,6 +292,7 @@ class SignalWindow:
                 del state.stale[source]
                 state.revision += 1
         self._expire_ignorance(state, now_s)
+        self._expire_vms(state)
 
     def _expire_ignorance(self, state: _Host, now_s: float) -> None:
         """Drop an Unknown that nobody repeats: at once for a part, if its source goes on answering."""
@@ -292,6 +302,18 @@ class SignalWindow:
             if part_gone or (key[0] not in state.expected_s and now_s - known.renewed_s > self._window_s):
                 del state.ignorance[key]
                 state.revision += 1
+
+    def _expire_vms(self, state: _Host) -> None:
+        """A VM that its host no longer lists is elsewhere or removed; a disk not listed may just be mute."""
+        oldest_s = state.answered_s.get(Source.LIBVIRT, 0.0) - self._stale_s
+        gone = [
+            key
+            for key, points in state.series.items()
+            if key[0] is Source.LIBVIRT and points[-1].at_s < oldest_s
+        ]
+        for key in gone:
+            del state.series[key]
+            state.revision += 1
 
     def _prune(self, state: _Host, oldest_s: float) -> None:
         state.floors = [floor for floor in state.floors if floor.before_s >= oldest_s]

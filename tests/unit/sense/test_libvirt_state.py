@@ -25,4 +25,10 @@ def test_each_vm_is_a_reading() -> None:
     )
     signals = libvirt_signals(HostView(name="h1", state=HostState.ANSWERING, seen_at_s=5.0, vms=vms))
     found = {signal.component: signal.value for signal in signals if isinstance(signal, Reading)}
-    assert found == {f"vm/{vm.name}": vm.state.value for vm in vms}
+    assert found == {"host": float(len(vms)), **{f"vm/{vm.name}": vm.state.value for vm in vms}}
+
+
+def test_empty_host_has_answered() -> None:
+    (signal,) = libvirt_signals(HostView(name="h1", state=HostState.ANSWERING, seen_at_s=5.0))
+    assert isinstance(signal, Reading)
+    assert (signal.fact, signal.value) == ("libvirt.vm_count", 0.0)

@@ -1,5 +1,7 @@
 """The window: silence first, then bounds, then what counts as a change."""
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -325,3 +327,48 @@ def test_dropped_host_is_gone() -> None:
     seen.add([line(1, "mce: error"), line(1, "mce: error", host="h2")])
     seen.drop("h1")
     assert [signal.host for signal in seen.signals(2)] == ["h2"]
+
+
+def test_vm_that_left_its_host_is_not_known_there_any_more() -> None:
+    def said(at_s: float, component: str) -> Reading:
+        return Reading(
+            host="h1",
+            source=Source.LIBVIRT,
+            at_s=at_s,
+            component=component,
+            fact="libvirt.state",
+            value="crashed",
+        )
+
+    seen = window()
+    seen.add([said(100, "vm/his-db"), said(100, "vm/his-app"), reading(100, 99.0)])
+    before = seen.revision("h1", now_s=100)
+    seen.add([said(131, "vm/his-app")])
+    found = {s.component for s in seen.signals(131) if isinstance(s, Reading)}
+    # A disk that is no longer listed stays: not seen is not repaired.
+    assert found == {"vm/his-app", "nvme0"}
+    assert seen.revision("h1", now_s=131) != before
+
+
+def test_collectors_and_diagnosis_may_be_different_threads() -> None:
+    seen = window(max_lines=50)
+    done = threading.Event()
+    broken: list[Exception] = []
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                seen.signals(1000)
+                seen.revision("h1", now_s=1000)
+            except Exception as error:  # whatever it is, the test must tell
+                broken.append(error)
+                return
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    for number in range(3000):
+        word = "ghijklmnop"[number % 10] * (number // 10 % 97 + 1)
+        seen.add([line(900, word), reading(900 + number / 100, float(number), component=f"sd{word}")])
+    done.set()
+    looker.join(10)
+    assert broken == []
