@@ -90,7 +90,7 @@ class PlacementRules(Word):
     weights:                relative prices; see docs/notes/0004-placement-and-policy.md
     effort:                 CP-SAT's deterministic seconds: the same on every machine, so that equal
                             questions get equal answers
-    deadline_s:             wall-clock bound on one placement, for a machine that is far too slow
+    deadline_s:             wall-clock bound on one search, for a machine that is far too slow
     """
 
     cpu_overcommit: float = Field(gt=0, le=64, default=4.0)
@@ -103,8 +103,8 @@ class PlacementRules(Word):
     weight_rack: int = Field(ge=0, le=10_000, default=50)
     weight_balance: int = Field(ge=0, le=10_000, default=10)
     weight_full: int = Field(ge=0, le=10_000, default=40)
-    effort: float = Field(gt=0, le=60, default=0.2)
-    deadline_s: float = Field(gt=0, le=60, default=10.0)
+    effort: float = Field(gt=0, le=60, default=0.1)
+    deadline_s: float = Field(gt=0, le=60, default=1.5)
 
 
 class Policy(Word):

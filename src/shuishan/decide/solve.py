@@ -15,6 +15,7 @@ from shuishan.catalog.policies import PlacementRules
 from shuishan.decide.price import mean_percent, points_above, racks_by_system, unit_bytes, vm_price
 from shuishan.decide.room import Displaced, Room
 
+_SMALL = 2_000  # yes/no variables: about 40 VMs on 50 hosts; below it most questions are solved to the end
 _Terms = tuple[list[cp_model.IntVar], list[int]]
 
 
@@ -176,9 +177,15 @@ class _Question:
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
-        # The full linear relaxation: its bound shows in a fraction of a second that the hint is best,
-        # where the default search found no bound at all for 200 VMs on 64 hosts.
-        solver.parameters.linearization_level = 2
+        if sum(len(places) for places in self.places.values()) <= _SMALL:
+            # The full linear relaxation: its bound often shows at once that nothing better exists.
+            solver.parameters.linearization_level = 2
+        else:
+            # Presolve alone would eat the whole effort before the hint is even looked at; large
+            # neighbourhoods around the hint find what is better within it.
+            solver.parameters.cp_model_presolve = False
+            solver.parameters.interleave_search = True
+            solver.parameters.use_lns_only = True
         solver.parameters.max_deterministic_time = rules.effort
         solver.parameters.max_time_in_seconds = rules.deadline_s
         status = solver.solve(self.model)
