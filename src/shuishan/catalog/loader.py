@@ -155,13 +155,13 @@ class RecordKind(Word):
     """Lines that belong together. member: regex of a line; starts: regex of its first line.
 
     key: group of `member` that must stay the same, or "" when any member goes on
-    marker: the same as `member` in the syntax of hyperscan, for the fast scan
+    markers: texts of which every member holds one, for the fast scan
     """
 
     member: str
     starts: str
     key: bool = False
-    marker: str
+    markers: tuple[str, ...] = Field(min_length=1)
 
 
 class Knowledge(Word):

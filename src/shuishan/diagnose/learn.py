@@ -5,7 +5,6 @@ the fewer issues, harmless patterns and ordinary lines use it. A line belongs to
 best, and is nobody's when it covers none well enough.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from math import log, sqrt
 
 from shuishan.catalog.loader import Knowledge
 from shuishan.diagnose.scanner import Scanner
-from shuishan.diagnose.words import STOP_WORDS, said, strip_prefix
+from shuishan.diagnose.words import STOP_WORDS, phrases, said, strip_prefix
 
 COVER_LEAST = 0.72  # share of an example's weight a line must say again to belong to it
 PHRASES_PER_EXAMPLE = 4
-_CODE_PATTERNS = (r"xid \(", r"machine check", r"emask 0x", r"sct 0x", r"ora-[0-9]{4}")
+_CODE_LITERALS = ("xid (", "machine check", "emask 0x", "sct 0x", "ora-0")
 
 
 class Kind(Enum):
@@ -38,7 +37,6 @@ class Prototype:
     id: str
     text: str
     words: tuple[str, ...]
-    joined: tuple[bool, ...]
     known: frozenset[str]
     weight: float = 0.0
 
@@ -60,7 +58,7 @@ class Lessons:
     prototypes: tuple[Prototype, ...]
     weights: dict[str, float]
     index: dict[str, tuple[int, ...]]
-    patterns: tuple[str, ...]
+    literals: tuple[str, ...]
     scanner: Scanner
 
     def match(self, message: str, *, without: int | None = None, record: bool = False) -> Match | None:
@@ -69,7 +67,7 @@ class Lessons:
         record: `message` is several lines, so much in it may be beside the point.
         """
         spoken = said(message)
-        there = frozenset(spoken.words)
+        there = frozenset(spoken)
         candidates: set[int] = set()
         for word in there:
             candidates.update(self.index.get(word, ()))
@@ -81,7 +79,7 @@ class Lessons:
             most = self._weight(prototype.known & there)
             if most < COVER_LEAST * self._weight(prototype.known):
                 continue
-            covered = self._covered(prototype, spoken.words, record=record)
+            covered = self._covered(prototype, spoken, record=record)
             score = min(1.0, covered / prototype.weight)
             if score < COVER_LEAST:
                 continue
@@ -130,28 +128,28 @@ def learn(knowledge: Knowledge) -> Lessons:
     raw = [prototype for prototype in raw if prototype.words]
     weights = _weights(raw)
     prototypes = tuple(
-        Prototype(p.kind, p.id, p.text, p.words, p.joined, p.known, sum(weights[w] for w in p.words))
-        for p in raw
+        Prototype(p.kind, p.id, p.text, p.words, p.known, sum(weights[w] for w in p.words)) for p in raw
     )
     index: dict[str, list[int]] = defaultdict(list)
     for number, prototype in enumerate(prototypes):
         telling = sorted(prototype.known, key=lambda w: (-weights[w], w))
         for word in telling[:4]:
             index[word].append(number)
-    patterns = _patterns(prototypes, weights) + [kind.marker for kind in knowledge.records.values()]
+    literals = _literals(prototypes, weights)
+    literals += [marker for kind in knowledge.records.values() for marker in kind.markers]
     return Lessons(
         prototypes,
         weights,
         {word: tuple(numbers) for word, numbers in index.items()},
-        tuple(patterns),
-        Scanner(patterns),
+        tuple(literals),
+        Scanner(literals),
     )
 
 
 def _prototype(kind: Kind, issue_id: str, text: str) -> Prototype:
     message = "\n".join(strip_prefix(line) for line in text.strip().splitlines())
-    spoken = said(message)
-    return Prototype(kind, issue_id, message, spoken.words, spoken.joined, frozenset(spoken.words))
+    words = said(message)
+    return Prototype(kind, issue_id, message, words, frozenset(words))
 
 
 def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:
@@ -176,42 +174,25 @@ def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:
     return weights
 
 
-def _patterns(prototypes: Sequence[Prototype], weights: dict[str, float]) -> list[str]:
-    """Regexes for the fast scan: per example its most telling runs of words, own ones first."""
-    grams: list[list[tuple[str, ...]]] = [_grams(p) for p in prototypes]
-    users: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for prototype, found in zip(prototypes, grams, strict=True):
-        for gram in found:
-            users[gram].add(f"{prototype.kind.value}/{prototype.id}")
-    chosen: dict[tuple[str, ...], None] = {}
-    for prototype, found in zip(prototypes, grams, strict=True):
-        if prototype.kind in (Kind.COUNTER, Kind.ORDINARY):
-            continue
+def _literals(prototypes: Sequence[Prototype], weights: dict[str, float]) -> list[str]:
+    """Texts for the fast scan: per example its most telling runs of words, those of its own first."""
+    runs = [phrases(p.text) if p.kind in (Kind.ISSUE, Kind.HARMLESS) else [] for p in prototypes]
+    everyday = {raw for p in prototypes if p.kind is Kind.ORDINARY for raw, _ in phrases(p.text)}
+    users: dict[str, set[str]] = defaultdict(set)
+    for prototype, found in zip(prototypes, runs, strict=True):
+        for raw, _ in found:
+            users[raw].add(prototype.id)
+    chosen: dict[str, None] = {}
+    for found in runs:
         ranked = sorted(
-            dict.fromkeys(found),
-            key=lambda g: (len(users[g]) > 1, -sum(weights.get(w, 0.3) for w in g) / sqrt(len(g)), g),
+            dict(found).items(),
+            key=lambda run: (
+                run[0] in everyday,
+                len(users[run[0]]) > 1,
+                -sum(weights.get(word, 0.3) for word in run[1]) / sqrt(len(run[1]) + 1),
+                run[0],
+            ),
         )
-        for gram in ranked[:PHRASES_PER_EXAMPLE]:
-            chosen.setdefault(gram)
-    return [*_CODE_PATTERNS, *(_regex(gram) for gram in chosen)]
-
-
-def _grams(prototype: Prototype) -> list[tuple[str, ...]]:
-    """Runs of two or three words with nothing cut out between; single long words where there is none."""
-    words = [w.removeprefix("@") for w in prototype.words]
-    runs: list[tuple[str, ...]] = []
-    for i in range(len(words)):
-        for n in (2, 3):
-            run = tuple(words[i : i + n])
-            whole = len(run) == n and all(prototype.joined[i : i + n - 1])
-            if whole and not any(":" in w for w in run) and sum(w not in STOP_WORDS for w in run) >= 2:
-                runs.append(run)
-    if runs:
-        return runs
-    return [(w,) for w in words if len(w) >= 4 and ":" not in w and w not in STOP_WORDS] or [
-        (w,) for w in words if ":" not in w and w not in STOP_WORDS
-    ]
-
-
-def _regex(gram: tuple[str, ...]) -> str:
-    return r"[^a-z\n]{1,6}".join("i/?o" if word == "io" else re.escape(word) for word in gram)
+        for raw, _ in ranked[:PHRASES_PER_EXAMPLE]:
+            chosen.setdefault(raw)
+    return [*_CODE_LITERALS, *chosen]

@@ -11,22 +11,22 @@ import hyperscan
 
 
 class Scanner:
-    """Many regexes at once over a block of bytes, whatever the case. Safe to share between threads."""
+    """Many texts searched at once in a block of bytes, whatever the case. Safe to share between threads."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        """Compiles `patterns`; raises hyperscan.error when one of them is not understood."""
+    def __init__(self, literals: Sequence[str]) -> None:
+        """literals: texts without newlines; literal mode compiles thousands of them in well under a second."""
         self._lock = Lock()  # a hyperscan database has one scratch space
         self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
         self._database.compile(
-            expressions=[pattern.encode("utf-8") for pattern in patterns],
-            ids=list(range(len(patterns))),
-            elements=len(patterns),
-            flags=[flags] * len(patterns),
+            expressions=[literal.encode("utf-8") for literal in literals],
+            ids=list(range(len(literals))),
+            elements=len(literals),
+            flags=[hyperscan.HS_FLAG_CASELESS] * len(literals),
+            literal=True,
         )
 
     def lines(self, block: bytes) -> list[tuple[int, int]]:
-        """Begin and end of each line of `block` in which a pattern matches, in order, each once."""
+        """Begin and end of each line of `block` in which one of them stands, in order, each once."""
         found: list[tuple[int, int]] = []
         done = -1  # end of the last line taken; hyperscan reports matches by rising end
 
@@ -44,7 +44,7 @@ class Scanner:
         return found
 
     def hit(self, line: bytes) -> bool:
-        """Whether any pattern matches in `line`."""
+        """Whether any of them stands in `line`."""
         seen = False
 
         def on_match(_id: int, _from: int, _to: int, _flags: int, _context: object) -> bool:

@@ -5,7 +5,6 @@ event, so they are taken out; codes whose number *is* the meaning (Xid 79, MCA s
 """
 
 import re
-from dataclasses import dataclass
 
 TEXT_LIMIT = 4096  # characters of one line that are looked at; no printk is longer
 
@@ -41,7 +40,8 @@ _VARIABLE = re.compile(
     r"|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b"
     r"|[-+]?\b\d[\d.,]*(?:[kmgt]i?b|ms|us|ns|s|v|w|c|rpm|%)?\b"
 )
-_WORD = re.compile(r"[^\W\d_][\w]*|\x00")
+_WORD = re.compile(r"[^\W\d_]\w*")
+_TOKEN = re.compile(r"i/o|[^\W\d_]+(?:_[^\W\d_]+)*")
 _XID = re.compile(r"\bxid \([^)]*\): (\d+)")
 _MCI_STATUS = re.compile(
     r"\bbank \d+: ([0-9a-f]{16})\b|\bmci?_?status[ =:]+(?:0x)?([0-9a-f]{16})\b|\bstatus ([0-9a-f]{16})\b"
@@ -64,14 +64,6 @@ will can x0 but via due using up
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """words: what a line says, in order. joined[i]: word i+1 follows word i with nothing cut out between."""
-
-    words: tuple[str, ...]
-    joined: tuple[bool, ...]
-
-
 def strip_prefix(text: str) -> str:
     """The message without time, priority, host and `kernel:`."""
     for _ in range(6):
@@ -87,36 +79,58 @@ def template(message: str) -> str:
     return re.sub(r"\d+", "0", message)
 
 
-def said(message: str) -> Said:
-    """What `message` (one line or a whole record, without prefix) says."""
-    lowered = message[: TEXT_LIMIT * 4].lower()
-    lowered = lowered.replace("i/o", " io ").replace("\x00", " ")
-    codes = tuple(_codes(lowered))
+def said(message: str) -> tuple[str, ...]:
+    """The words of `message` (one line or a whole record, without prefix), in order; its codes at the end.
+
+    The word that only names the speaker (a driver before a device) carries an "@".
+    """
+    lowered = message[: TEXT_LIMIT * 4].lower().replace("i/o", " io ").replace("\x00", " ")
     masked = _VARIABLE.sub(" \x00 ", lowered)
-    speaker = _SPEAKER.match(masked)
     words: list[str] = []
-    joined: list[bool] = []
-    gap = True
     for found in _WORD.finditer(masked):
-        raw = found.group()
-        if raw == "\x00":
-            gap = True
-            continue
-        for part in raw.split("_") if "_" in raw else (raw,):
-            word = _DIGITS.sub("", part)
-            if len(word) < 2:
-                continue
-            if words:
-                joined.append(not gap)
-            words.append(word)
-            gap = False
-    if speaker is not None and words and speaker.group(1).startswith(words[0]) and len(words) > 2:
+        words += _parts(found.group())
+    speaker = _SPEAKER.match(masked)
+    if speaker is not None and len(words) > 2 and speaker.group(1).startswith(words[0]):
         words[0] = "@" + words[0]
-    for code in codes:
-        if words:
-            joined.append(False)
-        words.append(code)
-    return Said(tuple(words), tuple(joined))
+    return (*words, *_codes(lowered))
+
+
+def phrases(message: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Runs of two or three words as they stand in `message`, in lower case, with the words they hold.
+
+    No run reaches over anything that differs from machine to machine, so each can be searched for as it
+    is. Single words are given where a message has no longer run.
+    """
+    runs: list[tuple[str, tuple[str, ...]]] = []
+    single: list[tuple[str, tuple[str, ...]]] = []
+    for segment in _VARIABLE.sub("\n", message.lower()).split("\n"):
+        stretch: list[re.Match[str]] = []
+        for token in _TOKEN.finditer(segment):
+            stretch.append(token)
+            if segment[token.end() : token.end() + 1].isdigit():
+                runs += _runs(segment, stretch)
+                stretch = []
+            single.append((token.group(), _parts(token.group())))
+        runs += _runs(segment, stretch)
+    return runs or [one for one in single if len(one[0]) >= 5 and one[0] not in STOP_WORDS]
+
+
+def _runs(segment: str, tokens: list[re.Match[str]]) -> list[tuple[str, tuple[str, ...]]]:
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for i in range(len(tokens) - 1):
+        for last in tokens[i + 1 : i + 3]:
+            raw = segment[tokens[i].start() : last.end()]
+            words = tuple(word for token in tokens[i : i + 3] for word in _parts(token.group()))
+            telling = sum(word not in STOP_WORDS for word in _parts(raw.replace(" ", "_")))
+            if telling >= 2 and "  " not in raw:
+                found.append((raw, words))
+    return found
+
+
+def _parts(token: str) -> tuple[str, ...]:
+    """The words of one token, as `said` counts them."""
+    found = (_DIGITS.sub("", part) for part in re.split(r"[\W_]+", token.replace("i/o", "io")))
+    return tuple(part for part in found if len(part) >= 2)
 
 
 def _codes(text: str) -> list[str]:
