@@ -15,7 +15,7 @@ from shuishan.front.report.topology import drawings
 from shuishan.front.report.two import length, milliseconds, relative
 from shuishan.model.finding import Diagnosis
 from shuishan.model.proof import Verdict
-from shuishan.model.status import Report
+from shuishan.model.status import PlanStatus, Report
 from shuishan.model.timeline import Room
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
@@ -171,6 +171,17 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
     assert "无需处置" in render_text(empty, "zh", 80)
 
 
+def broken(at_s: float) -> PlanStatus:
+    """A plan whose proof broke."""
+    status = factory.plan_status()
+    return status.model_copy(
+        update={
+            "plan": status.plan.model_copy(update={"at_s": at_s}),
+            "proof": factory.proof().model_copy(update={"verdict": Verdict.BROKEN}),
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "ended"),
     [
@@ -178,21 +189,23 @@ def test_a_report_of_nothing_is_a_page_too() -> None:
         ({"plans": ()}, story.Outcome.LEFT_ALONE),
         ({"plans": (factory.misfit_plan(),)}, story.Outcome.NO_ROOM),
         ({"plans": (factory.proposed(),)}, story.Outcome.UNKNOWN),
-        (
-            {
-                "plans": (
-                    factory.proposed(),
-                    factory.plan_status().model_copy(
-                        update={"proof": factory.proof().model_copy(update={"verdict": Verdict.BROKEN})}
-                    ),
-                )
-            },
-            story.Outcome.BROKEN,
-        ),
+        ({"plans": (broken(factory.T0 + 200), factory.plan_status())}, story.Outcome.BROKEN),
+        ({"plans": (broken(factory.T0), factory.plan_status())}, story.Outcome.HELD),
+        ({"plans": (factory.misfit_plan(), factory.proposed())}, story.Outcome.UNKNOWN),
     ],
 )
 def test_outcome(changes: dict[str, object], ended: story.Outcome) -> None:
     assert story.outcome(factory.report(**changes)) is ended
+
+
+def test_the_first_sign_is_the_evidence_of_what_was_answered() -> None:
+    report = factory.report()
+    assert story.first_sign_s(report) == factory.T0
+    early = factory.timeline()[1].model_copy(update={"at_s": factory.T0 - 100})
+    assert story.first_sign_s(factory.report(timeline=(early,))) == factory.T0
+    assert story.first_sign_s(factory.report(timeline=(early,), plans=())) == factory.T0 - 100
+    nothing = Diagnosis(at_s=factory.T0, findings=())
+    assert story.first_sign_s(factory.report(timeline=(), diagnosis=nothing)) == report.made_at_s
 
 
 def test_numbers_come_from_measurements_or_are_unknown() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.unit.front.house import ValueHouse
+from tests.unit.front.web import web_client
 
 from shuishan.front.api.refusals import Busy
 from shuishan.front.api.stream import StreamBounds, TimelineStreams
@@ -46,3 +47,14 @@ async def test_a_stream_never_read_takes_no_place() -> None:
     bounded = streams(streams=1)
     bounded.open(0)
     assert await anext(bounded.open(0))
+
+
+def test_the_route_streams_events_and_goes_on_where_a_reader_stopped() -> None:
+    bounds = StreamBounds(lifetime_s=0.2, poll_s=0.05)
+    with web_client(ValueHouse(), bounds) as web:
+        answer = web.get(
+            "/api/v1/timeline/stream?after=3",
+            headers={"Authorization": "Bearer read-secret", "Last-Event-ID": "10"},
+        )
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert [line for line in answer.text.splitlines() if line.startswith("id:")] == ["id: 11", "id: 12"]

@@ -7,13 +7,14 @@ import httpx
 from tests.unit.front.house import ValueHouse
 
 from shuishan.front.api.app import make_app
+from shuishan.front.api.stream import StreamBounds
 
 
 class InProcess(httpx.BaseTransport):
     """Carries each request into the application; the whole answer is read before it comes back."""
 
-    def __init__(self, house: ValueHouse) -> None:
-        self._app = make_app(house)
+    def __init__(self, house: ValueHouse, bounds: StreamBounds | None = None) -> None:
+        self._app = make_app(house, bounds=bounds)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return asyncio.run(self._carry(request))
@@ -38,5 +39,5 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + 65536]
 
 
-def web_client(house: ValueHouse) -> httpx.Client:
-    return httpx.Client(transport=InProcess(house), base_url="http://house")
+def web_client(house: ValueHouse, bounds: StreamBounds | None = None) -> httpx.Client:
+    return httpx.Client(transport=InProcess(house, bounds), base_url="http://house")

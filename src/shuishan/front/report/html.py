@@ -114,7 +114,6 @@ def render_html(report: Report, language: str) -> str:
         place=_place,
         horizon=horizon,
         receipt_of=receipt_of,
-        misfits=story.misfit_plans(report),
         tolerance_s=min((system.spec.tolerance_s for system in report.systems), default=None),
         ROOMS=ROOMS,
         OUTCOMES=OUTCOMES,

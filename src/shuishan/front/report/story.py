@@ -6,7 +6,7 @@ from enum import StrEnum
 from shuishan.model.finding import Finding
 from shuishan.model.plan import StepState
 from shuishan.model.proof import Verdict
-from shuishan.model.status import HostStatus, PlanStatus, Report
+from shuishan.model.status import HostStatus, Report
 from shuishan.model.timeline import Room
 
 
@@ -52,26 +52,31 @@ class Numbers:
 
 
 def outcome(report: Report) -> Outcome:
-    """The worst of what the plans' proofs say."""
+    """How the newest plan ended: earlier ones that were undone or did not fit were steps on the way."""
     if not report.plans:
         return Outcome.LEFT_ALONE
-    if any(not status.plan.fits for status in report.plans):
+    last = max(report.plans, key=lambda status: status.plan.at_s)
+    if not last.plan.fits:
         return Outcome.NO_ROOM
-    verdicts = [status.proof.verdict if status.proof else Verdict.UNKNOWN for status in report.plans]
-    if Verdict.BROKEN in verdicts:
-        return Outcome.BROKEN
-    return Outcome.UNKNOWN if Verdict.UNKNOWN in verdicts else Outcome.HELD
+    return _OUTCOMES[last.proof.verdict if last.proof else Verdict.UNKNOWN]
+
+
+_OUTCOMES = {
+    Verdict.HELD: Outcome.HELD,
+    Verdict.BROKEN: Outcome.BROKEN,
+    Verdict.UNKNOWN: Outcome.UNKNOWN,
+}
 
 
 def first_sign_s(report: Report) -> float:
-    """When something was first sensed: the zero of every time in the report."""
+    """When the first evidence of what the plans answer was seen: the zero of every time in the report."""
+    answered = {id for status in report.plans for id in status.plan.because}
+    findings = report.diagnosis.findings
+    evidence = [line.at_s for one in findings if one.id in answered for line in one.evidence]
     sensed = [entry.at_s for entry in report.timeline if entry.room is Room.SENSE]
-    seen = [line.at_s for finding in report.diagnosis.findings for line in finding.evidence]
+    seen = [line.at_s for one in findings for line in one.evidence]
     told = [entry.at_s for entry in report.timeline]
-    for times in (sensed, seen, told, [report.made_at_s]):
-        if times:
-            return min(times)
-    return report.made_at_s
+    return next((min(times) for times in (evidence, sensed, seen, told) if times), report.made_at_s)
 
 
 def moves(report: Report) -> list[Move]:
@@ -140,7 +145,3 @@ def failing_parts(report: Report, host: str) -> list[Finding]:
     """Findings of `host`, the surest first."""
     found = [finding for finding in report.diagnosis.findings if finding.host == host]
     return sorted(found, key=lambda finding: -finding.probability)
-
-
-def misfit_plans(report: Report) -> list[PlanStatus]:
-    return [status for status in report.plans if not status.plan.fits]
