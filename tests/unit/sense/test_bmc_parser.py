@@ -1,6 +1,7 @@
 """Redfish documents: the lab's BMC, the simulator, and what other firmwares do."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from shuishan.catalog.facts import fact
 from shuishan.model.signal import Reading, Signal, Source, Unknown
 from shuishan.sense.bmc import parse_events, parse_readings
 
+RECORDED = Path(__file__).parents[2] / "recorded" / "redfish"
 LOG = "/redfish/v1/Managers/1/LogServices/SEL/Entries"
 
 
@@ -127,6 +129,42 @@ async def test_simulator_speaks_registered_facts() -> None:
     found = {(s.component, s.fact): s.value for s in signals if isinstance(s, Reading)}
     assert found["FAN1", "bmc.sensor.fan_rpm"] == 450.0
     assert found["FAN1", "bmc.sensor.health"] == "Critical"
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
+def test_recorded_documents_give_only_registered_facts(path: Path) -> None:
+    document = BmcDocument(resources={"/r": path.read_text("utf-8")})
+    if path.stem.endswith("_sel"):
+        found = parse_events(document, host="h1", at_s=1.0, origin="o")
+        assert all(event.line.at_s > 1.7e9 for event in found)
+        assert len({event.key for event in found}) == len(found)
+        return
+    for signal in parse_readings(document, host="h1", at_s=1.0, origin="o"):
+        assert isinstance(signal, Reading)
+        fact(signal.fact)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("healthy_system", {("system", "bmc.system.health"): "OK", ("system", "bmc.system.power"): "On"}),
+        ("fan_stopped_thermal", {("FAN1", "fan_rpm"): 0.0, ("FAN1", "health"): "Critical"}),
+        ("fan_slow_thermal", {("FAN2", "fan_rpm"): 975.0, ("FAN2", "health"): "Warning"}),
+        ("inlet_hot_thermal", {("Inlet Temp", "temperature_celsius"): 44.0}),
+        ("voltage_low_power", {("P12V", "voltage_volts"): 10.5, ("P12V", "health"): "Critical"}),
+        (
+            "psu_ac_lost_power",
+            {
+                ("PSU1", "state"): "Power Supply AC lost",
+                ("PSU0", "state"): "Enabled",
+                ("PSU Redundancy", "health"): "Warning",
+            },
+        ),
+    ],
+)
+def test_recorded_faults(name: str, expected: dict[tuple[str, str], float | str | None]) -> None:
+    found = values(json.loads((RECORDED / f"{name}.json").read_text("utf-8")))
+    assert {key: found[key] for key in expected} == expected
 
 
 def events(*entries: dict[str, Any]) -> list[tuple[float, str]]:

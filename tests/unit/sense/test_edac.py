@@ -1,6 +1,7 @@
 """Counters of the kernel. Where nothing counts, the answer is Unknown and never zero."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from shuishan.catalog.facts import fact
 from shuishan.model.signal import Reading, Signal, Unknown
 from shuishan.sense.edac import COMMAND, parse_counters
 
+RECORDED = Path(__file__).parents[2] / "recorded" / "edac"
 HEAD, END = "== shuishan counters\n", "== end\n"
 TWO_DIMMS = """\
 mc0/mc_name:Skylake Socket#0 IMC#0
@@ -51,6 +53,16 @@ def test_cut_output_is_unknown_and_nothing_else(text: str) -> None:
 def test_no_driver_is_unknown_not_zero() -> None:
     assert reasons(HEAD + OTHERS + END) == [("ssh://h1#mc", "no EDAC driver bound")]
     assert not [key for key in values(HEAD + OTHERS + END) if key[1].startswith("edac.")]
+
+
+def test_recorded_host_without_driver() -> None:
+    text = (RECORDED / "no_driver.txt").read_text("utf-8")
+    assert reasons(text) == [("ssh://h1#mc", "no EDAC driver bound")]
+    found = values(text)
+    assert found["cpu", "mce.count"] == 0.0
+    assert found["memory", "memory.corrupted_bytes"] == 0.0
+    assert found["0000:04:00.0", "pcie.aer_fatal"] == 0.0
+    assert ("cpu0", "mce.count") not in found
 
 
 def test_dimms_by_label() -> None:
