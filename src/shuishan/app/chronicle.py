@@ -27,6 +27,9 @@ class Chronicle:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        # Of the first start ever: what was harmless before it is not worth a line for each host's boot.
+        store.mark_once("chronicle/since_s", str(clock.now_s()))
+        self._since_s = float(store.marked("chronicle/since_s") or 0)
 
     def tell(self, room: Room, subject: str, text: Text, *, at_s: float | None = None, **refs: str) -> Entry:
         moment_s = self._clock.now_s() if at_s is None else at_s
@@ -53,6 +56,8 @@ class Chronicle:
             text = say("app.gone", title=finding.title, host=finding.host, component=finding.component)
             self.tell(Room.DIAGNOSE, _subject(finding), text, finding=finding.id)
         for dismissed in diagnosis.dismissed:
+            if max(evidence.at_s for evidence in dismissed.evidence) < self._since_s:
+                continue  # history from before we came: true, but no news
             subject = f"host/{dismissed.host}/{dismissed.component}"
             if self._store.mark(f"dismissed/{subject}/{dismissed.issue}", dismissed.issue):
                 reason = dismissed.reason

@@ -13,7 +13,7 @@ from shuishan.app.chronicle import Chronicle
 from shuishan.app.ledger import SiteLedger
 from shuishan.app.loop import Loop
 from shuishan.app.store import Store
-from shuishan.app.story import first_sign_s, report_of
+from shuishan.app.story import first_sign_s, report_of, told_of
 from shuishan.app.views import host_status, system_status
 from shuishan.catalog.messages import say
 from shuishan.catalog.policies import Policy
@@ -41,6 +41,7 @@ from shuishan.sense.window import SignalWindow
 
 _T = TypeVar("_T")
 _RECENT_PLANS = 20
+_LEAD_S = 600.0  # what was broken on purpose may come this long before its first sign
 _PROBE_WINDOW_S = 60.0
 
 
@@ -142,7 +143,7 @@ class House:
         chosen = self._store.plan(plan) if plan else next((s for s in recent if s.plan.because), None)
         if chosen is None:
             entries = self._store.entries_since(self._clock.now_s() - 3600)
-            return report_of(await self.site(), None, (), entries)
+            return report_of(await self.site(), None, (), entries, 0.0)
         related = [
             status
             for status in reversed(recent)
@@ -151,9 +152,8 @@ class House:
         ]
         findings = [found for id in chosen.plan.because if (found := self._store.finding(id)) is not None]
         began_s = min(first_sign_s(status, findings) for status in (*related, chosen))
-        # What was broken on purpose comes shortly before its first sign.
-        entries = self._store.entries_since(began_s - 10.0)
-        return report_of(await self.site(), chosen, related, entries)
+        entries = told_of(chosen.plan.subject, self._store.entries_since(began_s - _LEAD_S), began_s)
+        return report_of(await self.site(), chosen, related, entries, began_s)
 
     # deeds on hosts
 

@@ -22,7 +22,7 @@ from shuishan.model.finding import Diagnosis, Finding
 from shuishan.model.plan import Consent, Decision, Plan, PlanState
 from shuishan.model.proof import ProbeSummary, Proof
 from shuishan.model.signal import Signal, Source
-from shuishan.model.site import HostSpec, HostView, SiteView
+from shuishan.model.site import HostSpec, HostState, HostView, SiteView
 from shuishan.model.status import PlanStatus
 from shuishan.prove.outcome import prove
 from shuishan.sense.libvirt_state import libvirt_signals
@@ -136,6 +136,8 @@ class Loop:
         views = await asyncio.gather(*(self._look_at(host) for host in self._ledger.hosts))
         self._chronicle.hosts(views)
         for view in views:
+            if view.state is HostState.ANSWERING:  # also when it has no VM to tell of
+                self._window.heard(view.name, Source.LIBVIRT, at_s=view.seen_at_s)
             self._window.add(libvirt_signals(view))
         return self._site(at_s, views)
 

@@ -311,6 +311,11 @@ class Store:
                 sa.select(_marks.c.value).where(_marks.c.subject == subject)
             ).scalar_one_or_none()
 
+    def mark_once(self, subject: str, value: str) -> None:
+        """Remember `value` unless something is remembered about `subject` already."""
+        if self.marked(subject) is None:
+            self.mark(subject, value)
+
     def mark(self, subject: str, value: str) -> bool:
         """Remember the last thing said about `subject`; True when it differs from before."""
         with self.engine.begin() as link:

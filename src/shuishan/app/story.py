@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from shuishan.app.chronicle import joined_text
 from shuishan.catalog.messages import say
-from shuishan.model.finding import Finding
+from shuishan.model.finding import Diagnosis, Finding
 from shuishan.model.plan import PlanState
 from shuishan.model.proof import Pause, ProbeSummary, Verdict
 from shuishan.model.status import PlanStatus, Report, SiteStatus
-from shuishan.model.timeline import Entry
+from shuishan.model.timeline import Entry, Room
 from shuishan.model.word import Text
 
 
@@ -19,10 +19,44 @@ def first_sign_s(plan: PlanStatus, findings: Sequence[Finding]) -> float:
     return min([plan.plan.at_s, *signs])
 
 
+def told_of(subject: str, entries: Sequence[Entry], began_s: float) -> list[Entry]:
+    """What belongs to the story of `subject`: all since its first sign, and what was broken before it.
+
+    Of earlier entries only the last thing that the lab or a person did to the subject is told.
+    """
+    before = [
+        entry
+        for entry in entries
+        if entry.at_s < began_s and entry.room in (Room.LAB, Room.PEOPLE) and entry.subject == subject
+    ]
+    causes = [entry for entry in before if entry.room is Room.LAB]
+    return [*causes[-1:], *(entry for entry in entries if entry.at_s >= began_s)]
+
+
+def witnessed(report: Report, probe: ProbeSummary) -> Report:
+    """The report with what one more client saw, who stood outside the control plane."""
+    probes = (*report.probes, probe)
+    verdict = verdict_of(report.plans, report.diagnosis, report.pauses, probes)
+    return sealed(report.model_copy(update={"probes": probes, "verdict": verdict}))
+
+
+def sealed(report: Report) -> Report:
+    """The report with the digest of its content."""
+    digest = hashlib.sha256(report.model_dump_json(exclude={"digest"}).encode()).hexdigest()
+    return report.model_copy(update={"digest": digest})
+
+
 def report_of(
-    site: SiteStatus, chosen: PlanStatus | None, related: Sequence[PlanStatus], entries: Sequence[Entry]
+    site: SiteStatus,
+    chosen: PlanStatus | None,
+    related: Sequence[PlanStatus],
+    entries: Sequence[Entry],
+    began_s: float,
 ) -> Report:
-    """The report of `chosen` and the plans of the same story, oldest first in `related`."""
+    """The report of `chosen` and the plans of the same story, oldest first in `related`.
+
+    began_s: when the story began; harmless signs from before it are left out
+    """
     plans = tuple(related) if chosen is None or chosen in related else (*related, chosen)
     proofs = [status.proof for status in plans if status.proof is not None]
     pauses = tuple(pause for proof in proofs for pause in proof.pauses)
@@ -35,10 +69,10 @@ def report_of(
         title=say("report.title", title=chosen.plan.title)
         if chosen
         else say("report.quiet_title", site=site.name),
-        verdict=_verdict(site, plans, pauses, probes),
+        verdict=verdict_of(plans, site.diagnosis, pauses, probes),
         hosts=site.hosts,
         systems=site.systems,
-        diagnosis=site.diagnosis,
+        diagnosis=_since(site.diagnosis, began_s),
         plans=plans,
         pauses=pauses,
         probes=probes,
@@ -46,8 +80,12 @@ def report_of(
         placement_before={**after, **_sources(plans)},
         placement_after=after,
     )
-    digest = hashlib.sha256(report.model_dump_json(exclude={"digest"}).encode()).hexdigest()
-    return report.model_copy(update={"digest": digest})
+    return sealed(report)
+
+
+def _since(diagnosis: Diagnosis, began_s: float) -> Diagnosis:
+    news = [one for one in diagnosis.dismissed if max(e.at_s for e in one.evidence) >= began_s]
+    return diagnosis.model_copy(update={"dismissed": tuple(news)})
 
 
 def _sources(plans: Sequence[PlanStatus]) -> dict[str, str]:
@@ -60,11 +98,14 @@ def _sources(plans: Sequence[PlanStatus]) -> dict[str, str]:
     return found
 
 
-def _verdict(
-    site: SiteStatus, plans: Sequence[PlanStatus], pauses: Sequence[Pause], probes: Sequence[ProbeSummary]
+def verdict_of(
+    plans: Sequence[PlanStatus],
+    diagnosis: Diagnosis,
+    pauses: Sequence[Pause],
+    probes: Sequence[ProbeSummary],
 ) -> Text:
+    """The story in one sentence."""
     if not plans:
-        diagnosis = site.diagnosis
         return say("report.no_action", findings=len(diagnosis.findings), dismissed=len(diagnosis.dismissed))
     last = plans[-1]
     if last.state is PlanState.REFUSED and last.plan.misfits:

@@ -48,8 +48,10 @@ class HisClient:
             await asyncio.wait(self._open, timeout=self._timeout_s + 1)
         await self._client.aclose()
 
-    def summary(self, system: str, from_s: float, to_s: float) -> ProbeSummary:
-        return summarize(system, self.answers, from_s, to_s)
+    def summary(self, system: str) -> ProbeSummary:
+        """All that was asked so far."""
+        times = [answer.at_s for answer in self.answers] or [0.0]
+        return summarize(system, self.answers, min(times), max(times))
 
     @property
     def lost(self) -> list[Answer]:

@@ -42,8 +42,7 @@ async def _evacuate(
         site = await stage.ask(lambda api: api.site())
         check_emptied(stage, site, ended, vms)
     await check_clerk(stage, clerk.answers, clerk.acknowledged, before, await clerk.count())
-    stage.clerk_summary = clerk.summary(stage.system.name, 0.0, float("inf"))
-    stage.report = await stage.ask(lambda api: api.report(plan.plan.id))
+    await stage.write_report(plan.plan.id, clerk)
     return found, ended
 
 
@@ -121,7 +120,7 @@ async def no_room(stage: Stage) -> None:
     stage.check(on_host(site, vms, FAILING), "story.stayed", host=FAILING)
     cordoned = [status.spec.name for status in site.hosts if status.cordoned]
     stage.check(not cordoned, "story.nothing_half_done")
-    stage.report = await stage.ask(lambda api: api.report(plan.plan.id))
+    await stage.write_report(plan.plan.id)
 
 
 async def target_dies(stage: Stage) -> None:
@@ -145,8 +144,7 @@ async def target_dies(stage: Stage) -> None:
         site = await stage.ask(lambda api: api.site())
         check_emptied(stage, site, ended, vms)
     await check_clerk(stage, clerk.answers, clerk.acknowledged, before, await clerk.count())
-    stage.clerk_summary = clerk.summary(stage.system.name, 0.0, float("inf"))
-    stage.report = await stage.ask(lambda api: api.report(second.plan.id))
+    await stage.write_report(second.plan.id, clerk)
 
 
 async def server_killed(stage: Stage) -> None:
@@ -166,5 +164,4 @@ async def server_killed(stage: Stage) -> None:
         starts = [step for step in ended.plan.steps if step.action == "vm.start"]
         stage.check(not starts, "story.started_once")
     await check_clerk(stage, clerk.answers, clerk.acknowledged, before, await clerk.count())
-    stage.clerk_summary = clerk.summary(stage.system.name, 0.0, float("inf"))
-    stage.report = await stage.ask(lambda api: api.report(plan.plan.id))
+    await stage.write_report(plan.plan.id, clerk)

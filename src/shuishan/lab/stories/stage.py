@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import yaml
 
+from shuishan.app.story import witnessed
 from shuishan.base import shell
 from shuishan.catalog.messages import say
 from shuishan.lab.control import client_path, kill_server, start_server
@@ -153,6 +154,15 @@ class Stage:
         """A clerk who registers ten patients a second for as long as the block lasts."""
         base = self.system.probe.url.rsplit("/", 1)[0]
         return HisClient(base, timeout_s=self.system.tolerance_s)
+
+    async def write_report(self, plan: str, clerk: HisClient | None = None) -> None:
+        """Keep the story of `plan`, with what the clerk saw as a witness of its own."""
+        report = await self.ask(lambda api: api.report(plan))
+        if clerk is not None:
+            name = f"{self.system.name} · clerk"
+            self.clerk_summary = clerk.summary(name)
+            report = witnessed(report, self.clerk_summary)
+        self.report = report
 
     async def gather_on(self, host: str) -> None:
         """Bring all of the system's VMs to `host`, as an operator would: by draining the others."""
