@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shuishan.base.power.port import BmcDocument
@@ -239,6 +239,7 @@ RESOURCE = st.dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(RESOURCE)
 def test_strange_documents_never_raise(resource: dict[str, object]) -> None:
     document = BmcDocument(resources={"/a": json.dumps(resource)})
