@@ -147,12 +147,12 @@ class SshHost:
             try:
                 return await connection.create_process(command, encoding=None)
             except asyncssh.ChannelOpenError as cause:
-                # Also raised, with the connection still up, when the server allows no more sessions.
-                await self.close()
-                if attempt == 2:
+                # On a connection that lives, the server allows no more sessions; others still use it.
+                if attempt == 2 or not connection.is_closed():
                     raise EngineRefused(
                         f"{self.address} opens no session: {cause.reason}", subject=self._subject
                     ) from cause
+                await self.close()
             except (OSError, asyncssh.Error) as cause:
                 await self.close()
                 if attempt == 2:

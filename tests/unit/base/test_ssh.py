@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 import pytest
@@ -23,6 +24,7 @@ class Server:
     connections: list[asyncssh.SSHServerConnection] = field(
         default_factory=list[asyncssh.SSHServerConnection]
     )
+    full: bool = False  # allows no more sessions
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stop(self) -> None:
@@ -99,12 +101,17 @@ async def _serve(process: asyncssh.SSHServerProcess[bytes], server: Server) -> N
 async def server(keys: Keys) -> AsyncIterator[Server]:
     held: list[Server] = []
 
+    async def serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        await _serve(process, held[0])
+
     class Door(asyncssh.SSHServer):
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
             held[0].connections.append(conn)
 
-    async def serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-        await _serve(process, held[0])
+        def session_requested(self) -> Literal[False] | asyncssh.SSHServerProcess[bytes]:
+            if held[0].full:
+                return False
+            return asyncssh.SSHServerProcess(serve, sftp_factory=None, sftp_version=3, allow_scp=False)
 
     acceptor = await asyncssh.create_server(
         Door,
@@ -112,7 +119,6 @@ async def server(keys: Keys) -> AsyncIterator[Server]:
         0,
         server_host_keys=[keys.host],
         authorized_client_keys=asyncssh.import_authorized_keys(keys.client.export_public_key().decode()),
-        process_factory=serve,
         encoding=None,
     )
     held.append(Server(acceptor.get_port(), acceptor))
@@ -217,6 +223,19 @@ async def test_lost_connection_is_made_anew(host: SshHost, server: Server) -> No
     server.drop()
     assert (await host.run("echo again", timeout_s=5)).stdout == "again\n"
     assert len(server.connections) == 2
+
+
+async def test_server_that_allows_no_more_sessions_is_refused_and_others_go_on(
+    host: SshHost, server: Server
+) -> None:
+    lines = host.stream("lines a b")
+    assert await anext(lines) == "a"
+    server.full = True
+    with pytest.raises(EngineRefused, match="opens no session"):
+        await host.run("echo hi", timeout_s=5)
+    assert await anext(lines) == "b"
+    assert len(server.connections) == 1
+    await lines.aclose()
 
 
 async def test_connection_lost_in_the_middle_is_silent(host: SshHost, server: Server) -> None:
