@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 from shuishan.app.smart_text import MARKERS, translate
 from shuishan.diagnose.engine import Case, Engine
+from shuishan.diagnose.stamps import moment_s
 from shuishan.model.errors import BadInput, ShuishanError
 from shuishan.model.finding import Diagnosis
 from shuishan.model.signal import Source, Unknown
@@ -177,7 +178,10 @@ def _feed_smart_text(case: Case, origin: str, data: bytes) -> bytes:
         return data
     for signal in parse_smartctl(json.dumps(document), host="", at_s=0.0, origin=origin):
         case.feed(signal)
-    return rest.encode("utf-8", errors="replace")
+    # A report's tables of past commands and errors are history; lines with a stamp are a log beside it.
+    logged = [line for line in rest.splitlines() if moment_s(line) is not None or "kernel:" in line]
+    kept = logged if b"=== START OF" in data else rest.splitlines()
+    return "\n".join(kept).encode("utf-8", errors="replace")
 
 
 def _feed_journal(case: Case, origin: str, head: bytes, stream: BinaryIO) -> None:
