@@ -27,8 +27,9 @@ FINDING = "disk.nvme_spare_exhausted@h1/nvme0"
 
 
 @pytest.fixture(autouse=True)
-def hospital_time() -> Iterator[None]:
-    """Transcripts show local times: those of a hospital in Hubei."""
+def hospital_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Transcripts show local times, those of a hospital in Hubei, and are 80 columns wide."""
+    monkeypatch.setenv("COLUMNS", "80")
     before = os.environ.get("TZ")
     os.environ["TZ"] = "Asia/Shanghai"
     time.tzset()

@@ -208,6 +208,19 @@ def test_the_first_sign_is_the_evidence_of_what_was_answered() -> None:
     assert story.first_sign_s(factory.report(timeline=(), diagnosis=nothing)) == report.made_at_s
 
 
+def test_what_was_left_alone_is_folded_and_bounded() -> None:
+    one = factory.dismissed()
+    same = [one.model_copy(update={"component": f"usb{number}"}) for number in (3, 1, 2)]
+    others = [one.model_copy(update={"host": f"n{number}"}) for number in range(20)]
+    diagnosis = factory.diagnosis().model_copy(update={"dismissed": (*same, *others)})
+    groups, more = story.left_alone(factory.report(diagnosis=diagnosis), 12)
+    assert (groups[0].components, len(groups[0].lines)) == (("usb1", "usb2", "usb3"), 2)
+    assert (len(groups), more) == (12, 9)
+    page = render_html(factory.report(diagnosis=diagnosis), "en")
+    assert "h2 / usb1, usb2, usb3" in page
+    assert "9 more kinds of harmless signs" in page
+
+
 def test_numbers_come_from_measurements_or_are_unknown() -> None:
     told = story.numbers(factory.report())
     assert (told.asked, told.lost, told.longest_pause_ms) == (331, 0, 210.4)

@@ -21,6 +21,7 @@ from shuishan.model.timeline import Room
 from shuishan.model.word import Text
 
 _FOLDER = Path(__file__).parent
+MOST_LEFT_ALONE = 12
 
 ROOMS = {
     Room.LAB: "page.room.lab",
@@ -104,6 +105,7 @@ def render_html(report: Report, language: str) -> str:
         outcome=story.outcome(report),
         numbers=story.numbers(report),
         moves=story.moves(report),
+        aside=story.left_alone(report, MOST_LEFT_ALONE),
         wide=wide,
         narrow=narrow,
         hidden=hidden,

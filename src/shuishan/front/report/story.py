@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shuishan.model.finding import Finding
+from shuishan.model.finding import Dismissed, Evidence, Finding
 from shuishan.model.plan import StepState
 from shuishan.model.proof import Verdict
 from shuishan.model.status import HostStatus, Report
 from shuishan.model.timeline import Room
+from shuishan.model.word import Text
 
 
 class Outcome(StrEnum):
@@ -122,6 +123,33 @@ def numbers(report: Report) -> Numbers:
         to_first_move_s=min(move_starts, default=None),
         to_end_s=max((deed.to_s for deed in done), default=None) if moved else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """Equal things that were left alone for one reason. lines: a few of what was seen."""
+
+    host: str
+    components: tuple[str, ...]
+    reason: Text
+    lines: tuple[Evidence, ...]
+
+
+def left_alone(report: Report, most: int) -> tuple[list[LeftAlone], int]:
+    """What was dismissed, folded by host and reason, and how many such groups are not shown."""
+    groups: dict[tuple[str, str], list[Dismissed]] = {}
+    for one in report.diagnosis.dismissed:
+        groups.setdefault((one.host, one.reason.en), []).append(one)
+    folded = [
+        LeftAlone(
+            host=host,
+            components=tuple(sorted({one.component for one in group if one.component})),
+            reason=group[0].reason,
+            lines=tuple(line for one in group for line in one.evidence[:1])[:2],
+        )
+        for (host, _), group in groups.items()
+    ]
+    return folded[:most], max(0, len(folded) - most)
 
 
 def shown_hosts(report: Report, most: int) -> tuple[list[HostStatus], int]:

@@ -11,6 +11,7 @@ from rich.text import Text as Line
 from shuishan.catalog.messages import say
 from shuishan.front.report import story
 from shuishan.front.report.html import (
+    MOST_LEFT_ALONE,
     OUTCOMES,
     PLANS,
     ROOMS,
@@ -171,10 +172,13 @@ class _Page:
         if not diagnosis.dismissed and not diagnosis.blind:
             return
         self._head("page.section.aside")
+        groups, more = story.left_alone(self._report, MOST_LEFT_ALONE)
         self._rows(
-            (self._word("page.dismissed"), f"{one.host}/{one.component}".rstrip("/"), self._tell(one.reason))
-            for one in diagnosis.dismissed
+            (self._word("page.dismissed"), " ".join((one.host, *one.components)), self._tell(one.reason))
+            for one in groups
         )
+        if more:
+            self._line(self._word("page.dismissed_more", count=more))
         self._rows(
             (self._word("page.blind"), one.host, f"{self._word(SOURCES[one.source])}: {one.reason}")
             for one in diagnosis.blind

@@ -145,9 +145,14 @@ def _racks(cards: list[Card]) -> list[Markup]:
             Markup(
                 '<rect class="rack" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="12"/>'
             ).format(x, y, right - x, bottom - y)
-            + svg_both(say("page.rack", rack=rack), x=x + 14, y=y + 17, style="small")
+            + svg_both(_rack_name(rack), x=x + 14, y=y + 17, style="small")
         )
     return frames
+
+
+def _rack_name(rack: str) -> Text:
+    """The rack's name; "Rack" is put before it only where the name does not say so itself."""
+    return Text(en=rack, zh=rack) if rack.lower().startswith("rack") else say("page.rack", rack=rack)
 
 
 def _draw(card: Card) -> Markup:
