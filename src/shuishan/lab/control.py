@@ -93,7 +93,7 @@ def site_file(layout: LabLayout, hospital: Image, accelerator: str, listen: List
         ),
         # A story is told in seconds, so the lab looks more often than a hospital needs to.
         periods=Periods(
-            turn_s=1.0, look_timeout_s=3.0, smart_s=3.0, bmc_s=2.0, edac_s=5.0, stale_s=20.0, window_s=3600.0
+            turn_s=1.0, look_timeout_s=3.0, smart_s=3.0, bmc_s=2.0, edac_s=5.0, stale_s=45.0, window_s=3600.0
         ),
     )
 

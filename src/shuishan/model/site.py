@@ -149,10 +149,13 @@ class SiteView(Word):
         return HostView(name=host, state=HostState.NOT_ASKED, seen_at_s=self.at_s)
 
     def host_of(self, vm: str) -> str | None:
-        """The host on which `vm` was seen running or paused, or None."""
-        for view in self.seen:
-            for seen in view.vms:
-                if seen.name == vm and seen.state in (VmState.RUNNING, VmState.PAUSED):
+        """The host on which `vm` was seen running, else where it was seen paused, else None.
+
+        While a VM moves, its target knows it too, as paused.
+        """
+        for state in (VmState.RUNNING, VmState.PAUSED):
+            for view in self.seen:
+                if any(seen.name == vm and seen.state is state for seen in view.vms):
                     return view.name
         return None
 

@@ -65,9 +65,7 @@ def _vms_run_once(plan: Plan, after: SiteView) -> list[Claim]:
     wanted = {step.params["vm"]: step for step in plan.steps if step.action in ("vm.move", "vm.start")}
     claims: list[Claim] = []
     for vm in wanted:
-        places = [
-            view.name for view in after.seen for seen in view.vms if seen.name == vm and seen.state in _ALIVE
-        ]
+        places = _places(after, vm, VmState.RUNNING) or _places(after, vm, VmState.PAUSED)
         silent = [view.name for view in after.seen if view.state is not HostState.ANSWERING]
         if len(places) == 1:
             verdict, text = Verdict.HELD, say("prove.vm_runs_once", vm=vm, host=places[0])
@@ -79,6 +77,10 @@ def _vms_run_once(plan: Plan, after: SiteView) -> list[Claim]:
             verdict, text = Verdict.BROKEN, say("prove.vm_lost", vm=vm)
         claims.append(Claim(id="vm_runs_once", subject=f"vm/{vm}", verdict=verdict, text=text))
     return claims
+
+
+def _places(after: SiteView, vm: str, state: VmState) -> list[str]:
+    return [view.name for view in after.seen for seen in view.vms if seen.name == vm and seen.state is state]
 
 
 def _hosts_empty(plan: Plan, after: SiteView, by_step: Mapping[str, Receipt]) -> list[Claim]:

@@ -297,6 +297,25 @@ def test_hosts_in_doubt_are_avoided_and_bad_ones_excluded() -> None:
     assert moves(decided(view, diagnosis(finding(), suspected)).plans[0]) == {"his-db": "h3"}
 
 
+def test_cordoned_and_critical_hosts_are_no_targets_even_when_nothing_else_is_left() -> None:
+    view = site({"h1": ["his-db"]}, cordoned=["h2", "h3"])
+    assert not only_plan(decided(view, diagnosis(finding()))).fits
+    suspected = [finding(name, probability=0.4, evacuate=False) for name in ("h2", "h3")]
+    by_subject = {
+        plan.subject: plan
+        for plan in decided(site({"h1": ["his-db"]}), diagnosis(finding(), *suspected)).plans
+    }
+    assert not by_subject["host/h1"].fits
+
+
+def test_a_vm_that_is_only_arriving_is_not_sent_away() -> None:
+    view = site({"h1": ["his-db", "his-app"], "h2": ["his-app"]})
+    arriving = view.seen[0].vms[1].model_copy(update={"state": VmState.PAUSED})
+    first = view.seen[0].model_copy(update={"vms": (view.seen[0].vms[0], arriving)})
+    view = view.model_copy(update={"seen": (first, *view.seen[1:])})
+    assert list(moves(only_plan(decided(view, diagnosis(finding()))))) == ["his-db"]
+
+
 def test_room_promised_to_a_running_plan_is_not_given_away_twice() -> None:
     hosts = (host("h1"), host("h2"), host("h3", memory_mib=512), host("h4", memory_mib=512))
     view = site({"h1": ["his-db"], "h2": ["his-app"]}, hosts=hosts)

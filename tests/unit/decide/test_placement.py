@@ -88,6 +88,12 @@ def test_a_full_puzzle_that_greedy_misses_is_solved() -> None:
     assert len(place(vms, rooms, RULES).target) == 6
 
 
+def test_cpus_are_counted_even_where_memory_would_be_better_balanced() -> None:
+    vms = [vm("a", cpus=2), vm("b", cpus=2)]
+    rooms = [room("h1", gib=100, cpus=2), room("h2", gib=4, cpus=2)]
+    assert sorted(place(vms, rooms, RULES).target.values()) == ["h1", "h2"]
+
+
 def test_an_over_full_host_does_not_stop_the_others() -> None:
     rooms = [room("h1", guest("x", 6)), room("h2")]
     assert place([vm("a")], rooms, RULES).target == {"a": "h2"}

@@ -247,11 +247,12 @@ class LibvirtCompute:
 
 
 def _list_vms(link: libvirt.virConnect) -> tuple[VmView, ...]:
-    """All VMs of a host in one round trip."""
+    """All VMs of a host, in one round trip but for those that are busy."""
     wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
     seen: list[VmView] = []
-    for domain, stats in link.getAllDomainStats(wanted, 0):
-        memory_kib = stats.get("balloon.maximum") or stats.get("balloon.current") or 0
+    # Without NOWAIT a VM that is just arriving would hold up the answer about all others.
+    for domain, stats in link.getAllDomainStats(wanted, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT):
+        memory_kib = stats.get("balloon.maximum") or domain.maxMemory()
         seen.append(
             VmView(
                 name=domain.name(),

@@ -37,6 +37,7 @@ class SiteApi(Protocol):
 
     def site(self) -> SiteStatus: ...
     def host(self, name: str) -> HostStatus: ...
+    def cordon(self, host: str) -> HostStatus: ...
     def uncordon(self, host: str) -> HostStatus: ...
     def repaired(self, host: str, component: str | None = None) -> HostStatus: ...
     def drain(self, host: str) -> PlanStatus: ...
@@ -167,16 +168,16 @@ class Stage:
     async def gather_on(self, host: str) -> None:
         """Bring all of the system's VMs to `host`, as an operator would: by draining the others."""
         vms = {vm.name for vm in self.system.vms}
-        for other in self.layout.hosts:
+        others = [other for other in self.layout.hosts if other != host]
+        for other in others:
+            await self.ask(lambda api, name=other: api.cordon(name))
+        for other in others:
             status = await self.ask(lambda api, name=other: api.host(name))
-            if other != host and any(
-                vm.name in vms and vm.state is VmState.RUNNING for vm in status.seen.vms
-            ):
+            if any(vm.name in vms and vm.state is VmState.RUNNING for vm in status.seen.vms):
                 plan = await self.ask(lambda api, name=other: api.drain(name))
                 await self.plan_end(plan.plan.id, deadline_s=240)
-        for other in self.layout.hosts:
-            if (await self.ask(lambda api, name=other: api.host(name))).cordoned:
-                await self.ask(lambda api, name=other: api.uncordon(name))
+        for other in others:
+            await self.ask(lambda api, name=other: api.uncordon(name))
         await self.until(
             lambda site: on_host(site, vms, host) or None, deadline_s=60, why=f"VMs gather on {host}"
         )
