@@ -178,8 +178,16 @@ class Loop:
 
     async def _accept(self, decision: Decision, diagnosis: Diagnosis) -> None:
         by_id = {finding.id: finding for finding in diagnosis.findings}
+        live = (PlanState.RUNNING, PlanState.PROPOSED, PlanState.DONE)
+        answered = {
+            id
+            for status in self._store.plans(_RECENT_PLANS)
+            if status.state in live
+            for id in status.plan.because
+        }
         for held in decision.held:
-            if held.finding in by_id:
+            # What a plan answers already is told by that plan.
+            if held.finding in by_id and held.finding not in answered:
                 self._chronicle.held(held, by_id[held.finding])
         for plan in decision.plans:
             await self.accept(plan)

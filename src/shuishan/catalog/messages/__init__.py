@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 from shuishan.model.word import Text
 
 _FOLDER = Path(__file__).parent
+# The C loader where libyaml is there: every command line starts by reading this.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def say(message_id: str, **params: object) -> Text:
@@ -33,7 +35,7 @@ def messages() -> dict[str, Text]:
     found: dict[str, Text] = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
         for message_id, template in adapter.validate_python(
-            yaml.safe_load(path.read_text("utf-8")) or {}
+            yaml.load(path.read_text("utf-8"), Loader=_Loader) or {}
         ).items():
             if message_id in found:
                 raise ValueError(f"{path.name}: message {message_id} is defined twice")
