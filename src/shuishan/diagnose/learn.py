@@ -31,7 +31,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Prototype:
-    """One example. weight: sum of its words' weights."""
+    """One example. weight: sum of its words' weights; least: what a line must have of `known` at all."""
 
     kind: Kind
     id: str
@@ -39,6 +39,7 @@ class Prototype:
     words: tuple[str, ...]
     known: frozenset[str]
     weight: float = 0.0
+    least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,7 @@ class Lessons:
         best_rank = 0.0
         for number in sorted(candidates):
             prototype = self.prototypes[number]
-            most = self._weight(prototype.known & there)
-            if most < COVER_LEAST * self._weight(prototype.known):
+            if self._weight(prototype.known & there) < prototype.least:
                 continue
             covered = self._covered(prototype, spoken, record=record)
             score = min(1.0, covered / prototype.weight)
@@ -89,7 +89,8 @@ class Lessons:
         return best
 
     def _weight(self, words: Iterable[str]) -> float:
-        return sum(self.weights.get(word, 0.0) for word in words)
+        weights = self.weights
+        return sum([weights[word] for word in words])
 
     def _covered(self, prototype: Prototype, line: Sequence[str], *, record: bool) -> float:
         """Weight of the longest common subsequence; less when its words lie far apart in the line."""
@@ -127,9 +128,7 @@ def learn(knowledge: Knowledge) -> Lessons:
     raw += [_prototype(Kind.ORDINARY, str(i), text) for i, text in enumerate(knowledge.ordinary)]
     raw = [prototype for prototype in raw if prototype.words]
     weights = _weights(raw)
-    prototypes = tuple(
-        Prototype(p.kind, p.id, p.text, p.words, p.known, sum(weights[w] for w in p.words)) for p in raw
-    )
+    prototypes = tuple(_weighed(p, weights) for p in raw)
     index: dict[str, list[int]] = defaultdict(list)
     for number, prototype in enumerate(prototypes):
         telling = sorted(prototype.known, key=lambda w: (-weights[w], w))
@@ -150,6 +149,12 @@ def _prototype(kind: Kind, issue_id: str, text: str) -> Prototype:
     message = "\n".join(strip_prefix(line) for line in text.strip().splitlines())
     words = said(message)
     return Prototype(kind, issue_id, message, words, frozenset(words))
+
+
+def _weighed(p: Prototype, weights: dict[str, float]) -> Prototype:
+    weight = sum(weights[word] for word in p.words)
+    least = COVER_LEAST * sum(weights[word] for word in p.known)
+    return Prototype(p.kind, p.id, p.text, p.words, p.known, weight, least)
 
 
 def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:
@@ -177,7 +182,7 @@ def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:
 def _literals(prototypes: Sequence[Prototype], weights: dict[str, float]) -> list[str]:
     """Texts for the fast scan: per example its most telling runs of words, those of its own first."""
     runs = [phrases(p.text) if p.kind in (Kind.ISSUE, Kind.HARMLESS) else [] for p in prototypes]
-    everyday = {raw for p in prototypes if p.kind is Kind.ORDINARY for raw, _ in phrases(p.text)}
+    everyday = "\n".join(p.text.lower() for p in prototypes if p.kind is Kind.ORDINARY)
     users: dict[str, set[str]] = defaultdict(set)
     for prototype, found in zip(prototypes, runs, strict=True):
         for raw, _ in found:
@@ -187,12 +192,12 @@ def _literals(prototypes: Sequence[Prototype], weights: dict[str, float]) -> lis
         ranked = sorted(
             dict(found).items(),
             key=lambda run: (
-                run[0] in everyday,
                 len(users[run[0]]) > 1,
                 -sum(weights.get(word, 0.3) for word in run[1]) / sqrt(len(run[1]) + 1),
                 run[0],
             ),
         )
-        for raw, _ in ranked[:PHRASES_PER_EXAMPLE]:
+        fresh = [raw for raw, _ in ranked if raw not in everyday] or [raw for raw, _ in ranked[:1]]
+        for raw in fresh[:PHRASES_PER_EXAMPLE]:
             chosen.setdefault(raw)
     return [*_CODE_LITERALS, *chosen]
