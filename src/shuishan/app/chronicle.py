@@ -76,6 +76,10 @@ class Chronicle:
         for name in sorted(before - set(silent)):
             self.tell(Room.SENSE, f"host/{host}", say("app.sees_again", host=host, source=name))
 
+    def told_anew(self, host: str) -> None:
+        """After a repair the same harmless sign is news again."""
+        self._store.unmark(f"dismissed/host/{host}/")
+
     def _remembered(self, subject: str, value: str) -> set[str] | None:
         """What was told last about `subject`; None when nothing changed."""
         before = self._store.marked(subject) or ""

@@ -12,6 +12,7 @@ from shuishan.app.access import Audit, Scope, Tokens
 from shuishan.app.chronicle import Chronicle
 from shuishan.app.ledger import SiteLedger
 from shuishan.app.loop import Loop
+from shuishan.app.plans import as_of_look
 from shuishan.app.store import Store
 from shuishan.app.story import first_sign_s, report_of, told_of
 from shuishan.app.views import host_status, system_status
@@ -23,7 +24,7 @@ from shuishan.model.clock import Clock
 from shuishan.model.errors import BadInput, Conflict, NotFound, ShuishanError
 from shuishan.model.finding import Diagnosis
 from shuishan.model.plan import Plan, PlanState
-from shuishan.model.site import SystemSpec
+from shuishan.model.site import SiteView, SystemSpec
 from shuishan.model.status import (
     AuditRecord,
     HostStatus,
@@ -188,6 +189,7 @@ class House:
             text = say("app.people_repaired", actor=actor, host=host, component=component or "")
             self._people(f"host/{host}", text)
             self._store.close_findings(host, component)
+            self._chronicle.told_anew(host)
             self._loop.poke()
             return await self.host(host)
 
@@ -196,14 +198,14 @@ class House:
     async def drain(self, host: str, actor: str) -> PlanStatus:
         async def deed() -> PlanStatus:
             self._known_host(host)
-            site = await self._loop.look()
+            site, plans = await self._look()
             plan = plan_drain(
                 site,
                 host,
                 self._policy,
                 site.at_s,
                 diagnosis=self._loop.last.diagnosis,
-                plans=self._store.plans(_RECENT_PLANS),
+                plans=plans,
             )
             return await self._ask(plan, actor)
 
@@ -213,7 +215,7 @@ class House:
 
     async def apply_system(self, spec: SystemSpec, actor: str) -> PlanStatus:
         async def deed() -> PlanStatus:
-            site = await self._loop.look()
+            site, plans = await self._look()
             self._checked(spec)
             others = tuple(system for system in site.systems if system.name != spec.name)
             site = site.model_copy(update={"systems": (*others, spec)})
@@ -223,7 +225,7 @@ class House:
                 self._policy,
                 site.at_s,
                 diagnosis=self._loop.last.diagnosis,
-                plans=self._store.plans(_RECENT_PLANS),
+                plans=plans,
             )
             self._no_other_plan(plan.subject)
             if plan.fits:
@@ -237,7 +239,7 @@ class House:
     async def remove_system(self, name: str, actor: str) -> PlanStatus:
         async def deed() -> PlanStatus:
             status = await self.system(name)
-            site = await self._loop.look()
+            site, _ = await self._look()
             return await self._ask(plan_remove(site, status.spec, now_s=site.at_s), actor)
 
         return await self._audited(actor, "system.remove", f"system/{name}", {}, deed)
@@ -304,6 +306,12 @@ class House:
 
     def _watch_systems(self) -> None:
         self._prober.watch({spec.name: spec.probe for spec in self._ledger.systems()})
+
+    async def _look(self) -> tuple[SiteView, list[PlanStatus]]:
+        """The site now, and the plans that this look has to be read with."""
+        before = self._store.plans(_RECENT_PLANS)
+        site = await self._loop.look()
+        return site, as_of_look(before, self._store.plans(_RECENT_PLANS))
 
     async def _ask(self, plan: Plan, actor: str) -> PlanStatus:
         """Take in a plan that a person asked for."""

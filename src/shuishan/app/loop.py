@@ -12,6 +12,8 @@ from typing import Protocol
 
 from shuishan.app.chronicle import Chronicle
 from shuishan.app.ledger import SiteLedger
+from shuishan.app.plans import OPEN, as_of_look
+from shuishan.app.repairs import still_answering
 from shuishan.app.store import Store
 from shuishan.base.compute.port import Compute
 from shuishan.catalog.policies import Policy
@@ -118,12 +120,13 @@ class Loop:
 
     async def turn(self) -> Turn:
         began = time.monotonic()
+        before = self.plans()
         site = await self.look()
         diagnosis = await asyncio.to_thread(self._diagnose, site)
         self._chronicle.diagnosis(diagnosis)
         for host in self._ledger.hosts:
             self._chronicle.blind(host.name, [blind for blind in diagnosis.blind if blind.host == host.name])
-        decision = await asyncio.to_thread(self._decide, site, diagnosis)
+        decision = await asyncio.to_thread(self._decide, site, diagnosis, before)
         await self._accept(decision, diagnosis)
         self._prove_ended(site)
         took_ms = (time.monotonic() - began) * 1000
@@ -153,6 +156,10 @@ class Loop:
             cordoned=self._ledger.cordoned(),
         )
 
+    def plans(self) -> list[PlanStatus]:
+        """The newest plans, as far as a repair has not made them void: what decide may go by."""
+        return still_answering(self._store.plans(_RECENT_PLANS), self._store.repairs())
+
     def _diagnose(self, site: SiteView) -> Diagnosis:
         """All hosts; one about which nothing new is known keeps its diagnosis for a while."""
         fresh = [self._diagnose_host(host.name, site.at_s) for host in self._ledger.hosts]
@@ -173,15 +180,16 @@ class Loop:
         self._known[host] = (revision, diagnosis)
         return diagnosis
 
-    def _decide(self, site: SiteView, diagnosis: Diagnosis) -> Decision:
-        return decide(site, diagnosis, self._policy, plans=self._store.plans(_RECENT_PLANS), now_s=site.at_s)
+    def _decide(self, site: SiteView, diagnosis: Diagnosis, before: Sequence[PlanStatus]) -> Decision:
+        plans = as_of_look(before, self.plans())
+        return decide(site, diagnosis, self._policy, plans=plans, now_s=site.at_s)
 
     async def _accept(self, decision: Decision, diagnosis: Diagnosis) -> None:
         by_id = {finding.id: finding for finding in diagnosis.findings}
         live = (PlanState.RUNNING, PlanState.PROPOSED, PlanState.DONE)
         answered = {
             id
-            for status in self._store.plans(_RECENT_PLANS)
+            for status in self.plans()
             if status.state in live
             for id in status.plan.because
         }
@@ -202,6 +210,8 @@ class Loop:
             self._store.add_plan(plan, PlanState.REFUSED)
             self._chronicle.planned(plan)
             return
+        if any(s.plan.subject == plan.subject for s in self._store.plans_in(*OPEN)):
+            return  # somebody asked for one while this one was thought out; the next turn sees it
         automatic = plan.consent is Consent.AUTOMATIC
         self._store.add_plan(plan, PlanState.RUNNING if automatic else PlanState.PROPOSED)
         self._chronicle.planned(plan)

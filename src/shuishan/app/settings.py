@@ -60,6 +60,7 @@ class Compute(Word):
     bridge: str = "br0"
     pool_dir: Path
     images: dict[str, GuestImage]
+    migration_tls: bool = True  # memory that travels holds patients' data
     migration_mib_per_s: int = Field(default=0, ge=0)  # 0: as fast as the network allows
 
 

@@ -316,6 +316,11 @@ class Store:
         if self.marked(subject) is None:
             self.mark(subject, value)
 
+    def unmark(self, prefix: str) -> None:
+        """Forget what was said about every subject that begins with `prefix`."""
+        with self.engine.begin() as link:
+            link.execute(sa.delete(_marks).where(_marks.c.subject.startswith(prefix, autoescape=True)))
+
     def mark(self, subject: str, value: str) -> bool:
         """Remember the last thing said about `subject`; True when it differs from before."""
         with self.engine.begin() as link:

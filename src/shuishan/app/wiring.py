@@ -68,6 +68,7 @@ class Site:
             accelerator=file.compute.accelerator,
             bridge=file.compute.bridge,
             migration_mib_per_s=file.compute.migration_mib_per_s,
+            migration_tls=file.compute.migration_tls,
         )
         self._prober = Prober(clock)
         mover = DirectMover(self._compute)

@@ -8,11 +8,14 @@ import asyncio
 import contextlib
 import logging
 import re
+import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import libvirt
 
@@ -29,6 +32,8 @@ _log = logging.getLogger(__name__)
 _KEEPALIVE_INTERVAL_S = 2
 _KEEPALIVE_COUNT = 3
 _CALL_TIMEOUT_S = 30.0
+_CONNECT_TIMEOUT_S = 1.5
+_PORTS = {"qemu+tls": 16514, "qemu+tcp": 16509, "qemu+ssh": 22}
 
 _STATES = {
     libvirt.VIR_DOMAIN_RUNNING: VmState.RUNNING,
@@ -54,8 +59,8 @@ _event_loop: threading.Thread | None = None
 class LibvirtCompute:
     """Implements base.compute.port.Compute.
 
-    migration_uri:        URI scheme the source host uses to reach the target's daemon
-    migration_mib_per_s:  0 means as fast as the network allows
+    migration_mib_per_s: 0 means as fast as the network allows
+    migration_tls:       also encrypt the memory that travels; patients' data is in it
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class LibvirtCompute:
         accelerator: str,
         bridge: str = "br0",
         migration_mib_per_s: int = 0,
+        migration_tls: bool = True,
     ) -> None:
         _start_event_loop()
         self._pool = pool
@@ -73,17 +79,37 @@ class LibvirtCompute:
         self._accelerator = accelerator
         self._bridge = bridge
         self._migration_mib_per_s = migration_mib_per_s
+        self._move_flags = _MOVE_FLAGS | (libvirt.VIR_MIGRATE_TLS if migration_tls else 0)
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._links: dict[str, libvirt.virConnect] = {}
+        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # A link that died is kept: libvirt's event thread may still hold it, and freeing it then is a crash.
+        self._dead: list[libvirt.virConnect] = []
+        self._looks: dict[str, asyncio.Future[tuple[VmView, ...]]] = {}
 
     async def look(self, host: HostSpec, *, timeout_s: float) -> HostView:
         try:
-            vms = await self._call(host, _list_vms, timeout_s=timeout_s)
+            vms = await self._look_once(host, timeout_s)
         except (Silent, EngineRefused) as cause:
             return HostView(
                 name=host.name, state=HostState.SILENT, seen_at_s=self._clock.now_s(), reason=cause.message
             )
         return HostView(name=host.name, state=HostState.ANSWERING, seen_at_s=self._clock.now_s(), vms=vms)
+
+    async def _look_once(self, host: HostSpec, timeout_s: float) -> tuple[VmView, ...]:
+        """One question at a time: a host that does not answer is not asked again on top of it."""
+        asked = self._looks.get(host.name)
+        if asked is None or asked.done():
+            asked = asyncio.ensure_future(self._call(host, _list_vms))
+            asked.add_done_callback(_retrieved)
+            self._looks[host.name] = asked
+        try:
+            return await asyncio.wait_for(asyncio.shield(asked), timeout_s)
+        except TimeoutError as cause:
+            raise Silent(
+                f"host {host.name}: libvirt gave no answer within {timeout_s:g} s",
+                subject=f"host/{host.name}",
+            ) from cause
 
     async def create(self, host: HostSpec, vm: VmSpec, system: str) -> None:
         image = self._pool.image(vm.disks[0].image)
@@ -129,7 +155,7 @@ class LibvirtCompute:
         def migrate(link: libvirt.virConnect) -> None:
             domain = link.lookupByName(vm)
             if not _job_running(domain):  # after our own restart one may be under way already
-                domain.migrateToURI3(uri, params, _MOVE_FLAGS)
+                domain.migrateToURI3(uri, params, self._move_flags)
 
         began_s = self._clock.now_s()
         migration = asyncio.ensure_future(self._call(source, migrate, timeout_s=timeout_s))
@@ -238,12 +264,41 @@ class LibvirtCompute:
             raise _translated(cause, host) from cause
 
     def _with_link(self, host: HostSpec, work: Callable[[libvirt.virConnect], _T]) -> _T:
-        link = self._links.get(host.name)
-        if link is None or not _alive(link):
+        return work(self._link(host))
+
+    def _link(self, host: HostSpec) -> libvirt.virConnect:
+        with self._opening[host.name]:
+            link = self._links.get(host.name)
+            if link is not None and _alive(link):
+                return link
+            if link is not None:
+                self._dead.append(self._links.pop(host.name))
+            _check_reachable(host)
             link = libvirt.open(host.libvirt_uri)
             link.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
             self._links[host.name] = link
-        return work(link)
+            return link
+
+
+def _check_reachable(host: HostSpec) -> None:
+    """Raises Silent when nobody listens: libvirt's own connect would block for minutes on a dead host."""
+    uri = urlsplit(host.libvirt_uri)
+    if uri.hostname is None:
+        return
+    port = uri.port or _PORTS.get(uri.scheme, 16514)
+    try:
+        socket.create_connection((uri.hostname, port), timeout=_CONNECT_TIMEOUT_S).close()
+    except OSError as cause:
+        raise Silent(
+            f"host {host.name}: nobody answers at {uri.hostname}:{port} ({cause})",
+            subject=f"host/{host.name}",
+        ) from cause
+
+
+def _retrieved(done: "asyncio.Future[tuple[VmView, ...]]") -> None:
+    """A look whose asker went away still ends; its error is nobody's any more."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _list_vms(link: libvirt.virConnect) -> tuple[VmView, ...]:

@@ -20,7 +20,8 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def say(message_id: str, **params: object) -> Text:
     """The sentence `message_id` in both languages, filled with `params`.
 
-    A param that is itself a Text goes in by language. Raises KeyError when the id or one of its fields is missing: a bug, caught by the catalogue test.
+    A param that is itself a Text goes in by language.
+    Raises KeyError when the id or one of its fields is missing: a bug, caught by the catalogue test.
     """
     template = messages()[message_id]
     english = {name: value.en if isinstance(value, Text) else value for name, value in params.items()}
