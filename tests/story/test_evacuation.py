@@ -138,3 +138,57 @@ async def test_a_repaired_part_is_believed_until_it_fails_again(folder: Path) ->
     spare_runs_out(here)
     await here.turn(2)
     assert [finding.component for finding in here.loop.last.diagnosis.findings] == ["nvme0"]
+
+
+async def test_a_repaired_part_that_fails_again_is_ordered_again(folder: Path) -> None:
+    here = site(folder)
+    spare_runs_out(here)
+    await here.turn(4)
+    (first,) = here.store.plans(5)
+    await here.house.repaired("h1", "nvme0", "tester")
+    await here.house.uncordon("h1", "tester")
+    await here.turn(2)
+    await here.clock.sleep(5)
+    spare_runs_out(here)
+    await here.turn(4)
+    second, before = here.store.plans(5)
+    assert before == first
+    assert second.plan.because == first.plan.because
+    assert second.plan.orders == first.plan.orders
+    assert second.state is PlanState.DONE
+    assert "h1" in here.store.cordoned()
+
+
+async def test_no_room_is_explained_again_when_the_repaired_part_fails_again(folder: Path) -> None:
+    small = (host("h1"), host("h2", memory_bytes=128 * MIB))
+    here = site(folder, small)
+    spare_runs_out(here)
+    await here.turn(2)
+    await here.house.repaired("h1", None, "tester")
+    await here.turn(2)
+    await here.clock.sleep(5)
+    spare_runs_out(here)
+    await here.turn(4)
+    states = [status.state for status in here.store.plans(5)]
+    assert states == [PlanState.REFUSED, PlanState.REFUSED]
+
+
+async def test_a_system_is_brought_up_while_another_host_is_silent_since_it_cannot_be_there(
+    folder: Path,
+) -> None:
+    """Nobody can have started a new system before it was declared."""
+    here = SimSite(folder, THREE, ())
+    here.compute.fail("h3", Fault.SILENT)
+    await here.turn()
+    await here.house.apply_system(HIS, "tester")
+    await here.turn(2)
+    assert set(here.places()) == {"his-db", "his-app"}
+
+
+async def test_a_vm_of_no_declared_system_is_moved_too(folder: Path) -> None:
+    here = SimSite(folder, THREE, ())
+    here.run_on("h1", HIS)
+    spare_runs_out(here)
+    await here.turn(4)
+    assert set(here.places()) == {"his-db", "his-app"}
+    assert "h1" not in here.places().values()

@@ -36,18 +36,19 @@ async def _host_not_cordoned(world: World, params: dict[str, str]) -> None:
 
 
 async def _host_fits_vm(world: World, params: dict[str, str]) -> None:
-    """Memory is re-counted, the resource that cannot be shared."""
-    spec, vm = world.ledger.host_spec(params["host"]), world.ledger.vm_spec(params["vm"])
+    """Memory is re-counted, the resource that cannot be shared. As in placement only what is shut off
+    takes none: a crashed VM may be restarted any moment, one of unknown state may well run.
+    """
+    spec, name = world.ledger.host_spec(params["host"]), params["vm"]
+    needs_bytes = await world.vm_memory_bytes(name, params.get("source", spec.name), spec.name)
     view = await world.look(spec.name)
-    taken = sum(
-        seen.memory_bytes
-        for seen in view.vms
-        if seen.name != vm.name and seen.state in (VmState.RUNNING, VmState.PAUSED)
+    taken_bytes = sum(
+        seen.memory_bytes for seen in view.vms if seen.name != name and seen.state is not VmState.SHUT_OFF
     )
-    short_bytes = taken + vm.memory_bytes - spec.memory_bytes
+    short_bytes = taken_bytes + needs_bytes - spec.memory_bytes
     if short_bytes > 0:
         raise PremiseBroken(
-            f"host {spec.name} no longer fits {vm.name}: {short_bytes / 1024**2:.0f} MiB short",
+            f"host {spec.name} no longer fits {name}: {short_bytes / 1024**2:.0f} MiB short",
             subject=f"host/{spec.name}",
         )
 

@@ -58,6 +58,20 @@ class World:
     async def look(self, host: str) -> HostView:
         return await self.compute.look(self.ledger.host_spec(host), timeout_s=self.deadlines.look_s)
 
+    async def vm_memory_bytes(self, vm: str, *hosts: str) -> int:
+        """As declared; what no system declares is moved like any other, as large as one of `hosts` shows it.
+
+        Raises NotFound when none of them knows it either.
+        """
+        try:
+            return self.ledger.vm_spec(vm).memory_bytes
+        except NotFound:
+            for host in hosts:
+                for seen in (await self.look(host)).vms:
+                    if seen.name == vm:
+                        return seen.memory_bytes
+            raise
+
     async def vm_state(self, vm: str, host: str) -> str | None:
         """State of `vm` on `host`: None when it is not defined there, "unknown" when the host is silent."""
         view = await self.look(host)

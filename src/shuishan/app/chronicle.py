@@ -77,8 +77,10 @@ class Chronicle:
             self.tell(Room.SENSE, f"host/{host}", say("app.sees_again", host=host, source=name))
 
     def told_anew(self, host: str) -> None:
-        """After a repair the same harmless sign is news again."""
+        """After a repair the same sign, the same reason to wait and the same lack of room are news again."""
         self._store.unmark(f"dismissed/host/{host}/")
+        self._store.unmark(f"held/{host}/")
+        self._store.mark(f"misfit/host/{host}", "")
 
     def _remembered(self, subject: str, value: str) -> set[str] | None:
         """What was told last about `subject`; None when nothing changed."""

@@ -217,8 +217,6 @@ class House:
         async def deed() -> PlanStatus:
             site, plans = await self._look()
             self._checked(spec)
-            others = tuple(system for system in site.systems if system.name != spec.name)
-            site = site.model_copy(update={"systems": (*others, spec)})
             plan = plan_apply(
                 site,
                 spec,
@@ -309,9 +307,9 @@ class House:
 
     async def _look(self) -> tuple[SiteView, list[PlanStatus]]:
         """The site now, and the plans that this look has to be read with."""
-        before = self._store.plans(_RECENT_PLANS)
+        before = self._loop.plans()
         site = await self._loop.look()
-        return site, as_of_look(before, self._store.plans(_RECENT_PLANS))
+        return site, as_of_look(before, self._loop.plans())
 
     async def _ask(self, plan: Plan, actor: str) -> PlanStatus:
         """Take in a plan that a person asked for."""

@@ -187,12 +187,7 @@ class Loop:
     async def _accept(self, decision: Decision, diagnosis: Diagnosis) -> None:
         by_id = {finding.id: finding for finding in diagnosis.findings}
         live = (PlanState.RUNNING, PlanState.PROPOSED, PlanState.DONE)
-        answered = {
-            id
-            for status in self.plans()
-            if status.state in live
-            for id in status.plan.because
-        }
+        answered = {id for status in self.plans() if status.state in live for id in status.plan.because}
         for held in decision.held:
             # What a plan answers already is told by that plan.
             if held.finding in by_id and held.finding not in answered:

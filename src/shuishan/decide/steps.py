@@ -37,7 +37,7 @@ def move(vm: str, source: str, target: str, *, wave: int | None = None) -> Step:
             Premise(fact="vm_on_host", params={"vm": vm, "host": source, "target": target}),
             _answers(target),
             Premise(fact="host_not_cordoned", params={"host": target}),
-            Premise(fact="host_fits_vm", params={"host": target, "vm": vm}),
+            Premise(fact="host_fits_vm", params={"host": target, "vm": vm, "source": source}),
         ),
         say("decide.step.move", vm=vm, source=source, target=target),
         say("decide.step.move.undo", vm=vm, source=source),

@@ -1,7 +1,7 @@
 """Findings in, plans or reasons out."""
 
 import pytest
-from decide_world import (
+from tests.unit.decide.decide_world import (
     HIS,
     HOSTS,
     NOW_S,

@@ -2,9 +2,9 @@
 
 import random
 
-from decide_world import MIB, NOW_S, finding, host, site, system, vm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.decide.decide_world import MIB, NOW_S, finding, host, site, system, vm
 
 from shuishan.catalog.policies import default_policy
 from shuishan.decide.decide import decide

@@ -1,7 +1,20 @@
 """How systems come up, how they go, and how an operator empties a host."""
 
 import pytest
-from decide_world import HIS, NOW_S, blind, deeds, diagnosis, finding, host, moves, site, status, system, vm
+from tests.unit.decide.decide_world import (
+    HIS,
+    NOW_S,
+    blind,
+    deeds,
+    diagnosis,
+    finding,
+    host,
+    moves,
+    site,
+    status,
+    system,
+    vm,
+)
 
 from shuishan.catalog.policies import default_policy
 from shuishan.decide.evacuate import plan_drain

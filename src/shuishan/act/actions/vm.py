@@ -4,6 +4,7 @@ import contextlib
 
 from shuishan.act.deed import Deed, Measured, Params
 from shuishan.act.world import World
+from shuishan.base.compute.port import Moved
 from shuishan.model.errors import EngineRefused, NotFound, PremiseBroken, Silent
 
 _ALIVE = ("running", "paused")
@@ -13,15 +14,11 @@ async def move(world: World, params: Params) -> Measured:
     """Live-migrate; measured: downtime_ms, total_ms where the engine says so."""
     name, source, target = params["vm"], params["source"], params["target"]
     here, there = await world.vm_state(name, source), await world.vm_state(name, target)
-    if here not in _ALIVE and there not in _ALIVE:
+    if here not in _ALIVE and there == "running":
+        return {}  # it arrived while nobody was there to see
+    if here not in _ALIVE:
         raise PremiseBroken(f"{name} runs neither on {source} nor on {target}", subject=f"vm/{name}")
-    moved = await world.mover.move(
-        name,
-        world.ledger.host_spec(source),
-        world.ledger.host_spec(target),
-        timeout_s=world.deadlines.move_s(world.ledger.vm_spec(name).memory_bytes),
-        on_progress=None,
-    )
+    moved = await _move(world, name, source, target)
     figures = {"downtime_ms": moved.downtime_ms, "total_ms": moved.total_ms}
     return {key: value for key, value in figures.items() if value is not None}
 
@@ -37,11 +34,15 @@ async def move_back(world: World, params: Params) -> None:
         raise EngineRefused(
             f"{name} was found running neither on {source} nor on {target}", subject=f"vm/{name}"
         )
-    await world.mover.move(
-        name,
-        world.ledger.host_spec(target),
+    await _move(world, name, target, source)
+
+
+async def _move(world: World, vm: str, source: str, target: str) -> Moved:
+    return await world.mover.move(
+        vm,
         world.ledger.host_spec(source),
-        timeout_s=world.deadlines.move_s(world.ledger.vm_spec(name).memory_bytes),
+        world.ledger.host_spec(target),
+        timeout_s=world.deadlines.move_s(await world.vm_memory_bytes(vm, source)),
         on_progress=None,
     )
 

@@ -37,7 +37,8 @@ class Qcow2Pool:
         return self._images[name]
 
     def path(self, vm: str, disk: DiskSpec) -> Path:
-        return self._folder / f"{vm}-{disk.name}.qcow2"
+        # A dot, since no name holds one: the disks of `his-db` are not those of `his`.
+        return self._folder / f"{vm}.{disk.name}.qcow2"
 
     async def make(self, vm: str, disk: DiskSpec) -> Path:
         """The disk's path; made as an overlay of its image unless it is already there."""
@@ -54,5 +55,5 @@ class Qcow2Pool:
 
     def delete(self, vm: str) -> None:
         """Delete every disk of `vm`; none there is no error."""
-        for path in self._folder.glob(f"{vm}-*.qcow2"):
+        for path in self._folder.glob(f"{vm}.*.qcow2"):
             path.unlink(missing_ok=True)
