@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -85,6 +86,7 @@ class LibvirtCompute:
         self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # A link that died is kept: libvirt's event thread may still hold it, and freeing it then is a crash.
         self._dead: list[libvirt.virConnect] = []
+        self._system_of: dict[str, str | None] = {}  # by UUID; asked once, for it never changes by itself
         self._looks: dict[str, asyncio.Future[tuple[VmView, ...]]] = {}
 
     async def look(self, host: HostSpec, *, timeout_s: float) -> HostView:
@@ -100,7 +102,7 @@ class LibvirtCompute:
         """One question at a time: a host that does not answer is not asked again on top of it."""
         asked = self._looks.get(host.name)
         if asked is None or asked.done():
-            asked = asyncio.ensure_future(self._call(host, _list_vms))
+            asked = asyncio.ensure_future(self._call(host, self._list_vms))
             asked.add_done_callback(_retrieved)
             self._looks[host.name] = asked
         try:
@@ -115,7 +117,8 @@ class LibvirtCompute:
         image = self._pool.image(vm.disks[0].image)
         disks = [await self._pool.make(vm.name, disk) for disk in vm.disks]
         xml = domain_xml(vm, system, image, disks, accelerator=self._accelerator, bridge=self._bridge)
-        await self._call(host, lambda link: link.defineXML(xml))
+        domain = await self._call(host, lambda link: link.defineXML(xml))
+        self._system_of.pop(domain.UUIDString(), None)
 
     async def start(self, host: HostSpec, vm: str) -> None:
         def start(link: libvirt.virConnect) -> None:
@@ -138,7 +141,12 @@ class LibvirtCompute:
 
     async def remove(self, host: HostSpec, vm: str) -> None:
         def undefine(link: libvirt.virConnect) -> None:
-            link.lookupByName(vm).undefine()
+            domain = link.lookupByName(vm)
+            if domain.isActive():  # libvirt would let it run on without a definition
+                raise EngineRefused(
+                    f"host {host.name}: {vm} is running; stop it before it is removed", subject=f"vm/{vm}"
+                )
+            domain.undefine()
 
         with contextlib.suppress(NotFound):
             await self._call(host, undefine)
@@ -263,6 +271,27 @@ class LibvirtCompute:
         except libvirt.libvirtError as cause:
             raise _translated(cause, host) from cause
 
+    def _list_vms(self, link: libvirt.virConnect) -> tuple[VmView, ...]:
+        """All VMs of a host, in one round trip but for what is asked once per VM and for busy ones."""
+        wanted = (
+            libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+        )
+        # Without NOWAIT a VM that is just arriving would hold up the answer about all others.
+        found = link.getAllDomainStats(wanted, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+        return tuple(sorted((self._view(*each) for each in found), key=lambda vm: vm.name))
+
+    def _view(self, domain: libvirt.virDomain, stats: dict[str, Any]) -> VmView:
+        uuid = domain.UUIDString()
+        if uuid not in self._system_of:
+            self._system_of[uuid] = _system_in(domain)
+        return VmView(
+            name=domain.name(),
+            state=_STATES.get(stats.get("state.state", -1), VmState.UNKNOWN),
+            cpu_count=int(stats.get("vcpu.maximum", 1)),
+            memory_bytes=int(stats.get("balloon.maximum") or domain.maxMemory()) * 1024,
+            system=self._system_of[uuid],
+        )
+
     def _with_link(self, host: HostSpec, work: Callable[[libvirt.virConnect], _T]) -> _T:
         return work(self._link(host))
 
@@ -301,22 +330,13 @@ def _retrieved(done: "asyncio.Future[tuple[VmView, ...]]") -> None:
         done.exception()
 
 
-def _list_vms(link: libvirt.virConnect) -> tuple[VmView, ...]:
-    """All VMs of a host, in one round trip but for those that are busy."""
-    wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
-    seen: list[VmView] = []
-    # Without NOWAIT a VM that is just arriving would hold up the answer about all others.
-    for domain, stats in link.getAllDomainStats(wanted, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT):
-        memory_kib = stats.get("balloon.maximum") or domain.maxMemory()
-        seen.append(
-            VmView(
-                name=domain.name(),
-                state=_STATES.get(stats.get("state.state", -1), VmState.UNKNOWN),
-                cpu_count=int(stats.get("vcpu.maximum", 1)),
-                memory_bytes=int(memory_kib) * 1024,
-            )
-        )
-    return tuple(sorted(seen, key=lambda vm: vm.name))
+def _system_in(domain: libvirt.virDomain) -> str | None:
+    """The system our metadata names; None for a VM that is not ours."""
+    try:
+        element = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "urn:shuishan:vm")
+    except libvirt.libvirtError:
+        return None
+    return ElementTree.fromstring(element).get("system")
 
 
 def _job_running(domain: libvirt.virDomain) -> bool:

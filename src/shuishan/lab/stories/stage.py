@@ -169,6 +169,7 @@ class Stage:
         """Bring all of the system's VMs to `host`, as an operator would: by draining the others."""
         vms = {vm.name for vm in self.system.vms}
         others = [other for other in self.layout.hosts if other != host]
+        await self.ask(lambda api: api.uncordon(host))
         for other in others:
             await self.ask(lambda api, name=other: api.cordon(name))
         for other in others:
