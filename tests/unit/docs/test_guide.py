@@ -1,0 +1,63 @@
+"""The guides' tables say what the code does: fields, defaults, bounds, faults, stories, commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from shuishan.app.settings import SiteFile
+from shuishan.front.cli.lab import app as lab_app
+from shuishan.front.cli.main import NOUNS, OTHERS, build
+from shuishan.front.cli.out import Streams
+from shuishan.front.cli.story import app as story_app
+from shuishan.front.cli.verbs import VERBS, Around
+from shuishan.lab.faults import FAULTS
+from shuishan.lab.stories import STORIES
+from shuishan.model.site import SystemSpec
+from tests.unit.docs.told import DOCS, ROOT, fault_row, fields, language, markdown, row, rows
+
+GUIDE = DOCS / "guide"
+
+
+@pytest.mark.parametrize("suffix", [".md", ".zh-CN.md"])
+@pytest.mark.parametrize(("page", "model"), [("README", SiteFile), ("system-file", SystemSpec)])
+def test_every_field_of_a_file_is_in_its_table(page: str, suffix: str, model: type[BaseModel]) -> None:
+    guide = GUIDE / f"{page}{suffix}"
+    names = {name for name, _ in fields(model)}
+    told = [told for told in rows(guide, 3) if told[0].strip("`") in names]
+    assert told == [row(name, info, language(guide)) for name, info in fields(model)]
+
+
+@pytest.mark.parametrize("guide", [GUIDE / "lab.md", GUIDE / "lab.zh-CN.md"], ids=language)
+def test_every_fault_of_the_registry_is_in_the_list(guide: Path) -> None:
+    told = [told for told in rows(guide, 4) if told[0].strip("`") not in STORIES]
+    assert told == [fault_row(kind, language(guide)) for kind in FAULTS.values()]
+
+
+@pytest.mark.parametrize("guide", [GUIDE / "lab.md", GUIDE / "lab.zh-CN.md"], ids=language)
+def test_every_story_is_in_the_list(guide: Path) -> None:
+    assert [name for (name,) in rows(guide, 1) if name.strip("`") not in FAULTS] == [f"`{s}`" for s in STORIES]
+
+
+def test_only_the_faults_the_lab_page_names_are_replayed() -> None:
+    assert [kind.name for kind in FAULTS.values() if kind.replay] == ["harmless_firmware_noise"]
+
+
+def commands() -> set[str]:
+    """Everything that can follow `shuishan`, as words."""
+    nobody = Path("/dev/null").open("r+", encoding="utf-8")  # noqa: SIM115  closed with the process
+    build("en", Around(Streams(nobody, nobody, nobody)))
+    groups = {"lab": lab_app, "story": story_app}
+    nested = {f"{noun} {one.name}" for noun, group in groups.items() for one in group.registered_commands}
+    return {f"{one.noun} {one.name}" for one in VERBS} | nested | {*OTHERS, *NOUNS}
+
+
+@pytest.mark.parametrize("page", markdown(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_a_page_exists(page: Path) -> None:
+    code = re.findall(r"```.*?```|`[^`\n]+`", page.read_text("utf-8"), re.S)
+    used = {found for text in code for found in re.findall(r"\bshuishan ([a-z]+(?: [a-z]+)?)", text)}
+    known = commands()
+    nouns = {*NOUNS, "lab", "story"}
+    wrong = {words for words in used if words not in known and (words.split()[0] in nouns or " " not in words)}
+    assert not wrong
