@@ -33,7 +33,7 @@ _QUANTITY = re.compile(
 )
 
 # Numbers in these are the meaning, so equal templates may mean different things.
-_CODED = re.compile(r"Xid|ORA-|[Bb]ank|STATUS|Emask|sct |error_type|SStatus| of \d|\] \[|[: =]0\b")
+_CODED = re.compile(r"Xid|ORA-|[Bb]ank|STATUS|Emask|sct |error_type|SStatus|\(F\)| of \d|\] \[|[: =]0\b")
 
 Key = tuple[str, str, str]  # host, issue (or harmless pattern), component
 Origin = tuple[str, Source, str]  # host, source, where it was read

@@ -16,6 +16,7 @@ from shuishan.model.signal import Source
 SPEAK_LEAST = 0.6  # below, the engine stays silent
 SURE_MOST = 0.995
 DISMISSED_MOST = 200
+SINGLE_MOST = 8  # components of one host that may show one issue each by itself
 _BEST = 3  # distinct events whose beliefs are combined; further ones are seldom independent
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -99,6 +100,10 @@ def _merged(gathered: Gathered) -> dict[tuple[str, str, str], Heap]:
         if len(components) == 1 and (host, issue, "") in merged:
             merged[host, issue, components[0]] += merged.pop((host, issue, ""))
         _join_port(merged, host, issue, components)
+        if len(components) > SINGLE_MOST:
+            # So many at once have one cause above them: the host as a whole is meant.
+            all_heaps = [heap for c in components for heap in merged.pop((host, issue, c), [])]
+            merged.setdefault((host, issue, ""), []).extend(all_heaps)
     return {key: _sum(heaps) for key, heaps in sorted(merged.items())}
 
 

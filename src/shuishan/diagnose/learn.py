@@ -7,7 +7,7 @@ best, and is nobody's when it covers none well enough.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import log, sqrt
 
@@ -16,6 +16,11 @@ from shuishan.diagnose.scanner import Scanner
 from shuishan.diagnose.words import STOP_WORDS, phrases, said, strip_prefix
 
 COVER_LEAST = 0.72  # share of an example's weight a line must say again to belong to it
+SHORT_LEAST = 0.35  # the same for a line cut short, all of which is in the example …
+SHORT_WEIGHT_LEAST = 11.0  # … and which says at least this much
+SHORT_TRUST = 0.85
+UNKNOWN_WEIGHT = 5.0  # of a word no example uses
+LOOK_ALIKE = 0.5  # two prototypes that share this much of their weight can be taken for each other
 PHRASES_PER_EXAMPLE = 4
 _CODE_LITERALS = ("xid (", "machine check", "emask 0x", "sct 0x", "ora-0")
 
@@ -31,7 +36,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Prototype:
-    """One example. weight: sum of its words' weights; least: what a line must have of `known` at all."""
+    """One example. weight: sum of its words' weights; least: what a line must have of `known` at all.
+
+    contrasts: for each look-alike of another meaning, the words only this one has; a line must say one of
+    each, or it may as well be the look-alike
+    """
 
     kind: Kind
     id: str
@@ -40,6 +49,7 @@ class Prototype:
     known: frozenset[str]
     weight: float = 0.0
     least: float = 0.0
+    contrasts: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +89,12 @@ class Lessons:
             prototype = self.prototypes[number]
             if self._weight(prototype.known & there) < prototype.least:
                 continue
+            if not all(contrast & there for contrast in prototype.contrasts):
+                continue
             covered = self._covered(prototype, spoken, record=record)
             score = min(1.0, covered / prototype.weight)
+            if score < COVER_LEAST:
+                score = self._cut_short(score, covered, spoken)
             if score < COVER_LEAST:
                 continue
             rank = score * score * sqrt(covered) + _precedence(prototype.kind)
@@ -91,6 +105,13 @@ class Lessons:
     def _weight(self, words: Iterable[str]) -> float:
         weights = self.weights
         return sum([weights[word] for word in words])
+
+    def _cut_short(self, score: float, covered: float, spoken: Sequence[str]) -> float:
+        """Score of a line that says less than the example, but little else than the example."""
+        if score < SHORT_LEAST or covered < SHORT_WEIGHT_LEAST:
+            return 0.0
+        whole = sum([self.weights.get(word, UNKNOWN_WEIGHT) for word in spoken])
+        return SHORT_TRUST * covered / whole
 
     def _covered(self, prototype: Prototype, line: Sequence[str], *, record: bool) -> float:
         """Weight of the longest common subsequence; less when its words lie far apart in the line."""
@@ -132,8 +153,9 @@ def learn(knowledge: Knowledge) -> Lessons:
     index: dict[str, list[int]] = defaultdict(list)
     for number, prototype in enumerate(prototypes):
         telling = sorted(prototype.known, key=lambda w: (-weights[w], w))
-        for word in telling[:4]:
+        for word in telling[:6]:
             index[word].append(number)
+    prototypes = tuple(_contrasted(p, prototypes, index, weights) for p in prototypes)
     literals = _literals(prototypes, weights)
     literals += [marker for kind in knowledge.records.values() for marker in kind.markers]
     return Lessons(
@@ -153,8 +175,30 @@ def _prototype(kind: Kind, issue_id: str, text: str) -> Prototype:
 
 def _weighed(p: Prototype, weights: dict[str, float]) -> Prototype:
     weight = sum(weights[word] for word in p.words)
-    least = COVER_LEAST * sum(weights[word] for word in p.known)
+    least = SHORT_LEAST * sum(weights[word] for word in p.known)
     return Prototype(p.kind, p.id, p.text, p.words, p.known, weight, least)
+
+
+def _contrasted(
+    p: Prototype, others: Sequence[Prototype], index: dict[str, list[int]], weights: dict[str, float]
+) -> Prototype:
+    near: set[int] = set()
+    for word in p.known:
+        near.update(index.get(word, ()))
+    whole = sum(weights[word] for word in p.known)
+    contrasts: set[frozenset[str]] = set()
+    for number in near:
+        other = others[number]
+        if (other.kind, other.id) == (p.kind, p.id) or (p.kind is other.kind is Kind.ORDINARY):
+            continue
+        if sum([weights[word] for word in p.known & other.known]) < LOOK_ALIKE * whole:
+            continue
+        own = frozenset(w for w in p.known - other.known if weights[w] >= 1.0)
+        if own:
+            contrasts.add(own)
+    # A set that holds a smaller one is met whenever the smaller one is.
+    least = [c for c in contrasts if not any(other < c for other in contrasts)]
+    return replace(p, contrasts=tuple(sorted(least, key=sorted)))
 
 
 def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:

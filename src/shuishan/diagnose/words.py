@@ -30,6 +30,7 @@ _SPACE = re.compile(r"\s+")
 _VARIABLE = re.compile(
     r"(?:\b[0-9a-f]{4}:)?\b[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]\b"  # PCI address
     r"|\b(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}\b"  # MAC, WWN
+    r"|\b(?:[0-9a-f]{1,4}:){2,}[0-9a-f:]*|\b[0-9a-f]{1,4}::[0-9a-f:]*"  # IPv6
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
     r"|\b0x[0-9a-f]+\b"
@@ -53,6 +54,7 @@ _CPER_KIND = re.compile(r"\berror_type: (\d+), ([a-z-]+ [a-z]+)")
 _RATIO = re.compile(r"\b(\d+) (?:out )?of (\d+)\b|\[(\d+)/(\d+)\] \[")
 _NONE_LEFT = re.compile(r"\b(?:paths|devices|mirrors)[ :=]+0\b")
 _SSTATUS = re.compile(r"\bsstatus ([0-9a-f]+)")
+_FAULTY_MEMBER = re.compile(r"\[\d+\]\(f\)")
 _MEDIALESS = re.compile(r"\b(?:sr|fd|loop)\d+\b")
 _DIGITS = re.compile(r"\d+$")
 _SPEAKER = re.compile(r"^\s*([a-z][\w.-]*)(?: ?\(\w+\))?[: ]+(?=\x00)")
@@ -141,6 +143,7 @@ def _codes(text: str) -> list[str]:
     found += [f"ora:{m.group(1)}" for m in _ORA.finditer(text)]
     found += [f"cper:{m.group(2)}" for m in _CPER_KIND.finditer(text)]
     found += [f"link:{m.group(1)}" for m in _SSTATUS.finditer(text)]
+    found += ["flag:faulty"] * bool(_FAULTY_MEMBER.search(text))
     found += ["dev:medialess"] * bool(_MEDIALESS.search(text)) + ["left:none"] * bool(_NONE_LEFT.search(text))
     for m in _RATIO.finditer(text):
         have, want = (m.group(1), m.group(2)) if m.group(1) else (m.group(4), m.group(3))
