@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from tests.unit.docs.told import DOCS, ROOT, fault_row, fields, language, markdown, row, rows
 
 from shuishan.app.settings import SiteFile
+from shuishan.catalog.messages import say
 from shuishan.front.cli.lab import app as lab_app
 from shuishan.front.cli.main import NOUNS, OTHERS, build
 from shuishan.front.cli.out import Streams
@@ -14,8 +16,8 @@ from shuishan.front.cli.story import app as story_app
 from shuishan.front.cli.verbs import VERBS, Around
 from shuishan.lab.faults import FAULTS
 from shuishan.lab.stories import STORIES
-from shuishan.model.site import SystemSpec
-from tests.unit.docs.told import DOCS, ROOT, fault_row, fields, language, markdown, row, rows
+from shuishan.model.plan import PlanState
+from shuishan.model.site import CareTier, SystemSpec
 
 GUIDE = DOCS / "guide"
 
@@ -37,7 +39,9 @@ def test_every_fault_of_the_registry_is_in_the_list(guide: Path) -> None:
 
 @pytest.mark.parametrize("guide", [GUIDE / "lab.md", GUIDE / "lab.zh-CN.md"], ids=language)
 def test_every_story_is_in_the_list(guide: Path) -> None:
-    assert [name for (name,) in rows(guide, 1) if name.strip("`") not in FAULTS] == [f"`{s}`" for s in STORIES]
+    assert [name for (name,) in rows(guide, 1) if name.strip("`") not in FAULTS] == [
+        f"`{s}`" for s in STORIES
+    ]
 
 
 def test_only_the_faults_the_lab_page_names_are_replayed() -> None:
@@ -59,5 +63,24 @@ def test_every_command_in_a_page_exists(page: Path) -> None:
     used = {found for text in code for found in re.findall(r"\bshuishan ([a-z]+(?: [a-z]+)?)", text)}
     known = commands()
     nouns = {*NOUNS, "lab", "story"}
-    wrong = {words for words in used if words not in known and (words.split()[0] in nouns or " " not in words)}
+    wrong = {
+        words for words in used if words not in known and (words.split()[0] in nouns or " " not in words)
+    }
     assert not wrong
+
+
+# What an operator reads in the program and then looks up in the guide.
+WORDS_OF_THE_PROGRAM = [
+    *(f"front.plan.{state.value}" for state in PlanState),
+    *(f"front.tier.{tier.value}" for tier in CareTier),
+    *("front.verdict.held", "front.verdict.broken", "front.verdict.unknown"),
+    *("front.host.is_cordoned", "front.column.takes_vms", "front.column.healthy", "front.column.serving"),
+    *("front.state.silent", "page.room.prove", "page.evidence", "page.against", "page.would_help"),
+]
+
+
+@pytest.mark.parametrize("message", WORDS_OF_THE_PROGRAM)
+def test_the_chinese_guide_says_the_words_of_the_program(message: str) -> None:
+    pages = "".join(page.read_text("utf-8") for page in GUIDE.glob("*.zh-CN.md"))
+    word, _, _ = say(message).zh.partition("，")
+    assert word in pages

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.unit.docs.told import DOCS, ROOT, headings, markdown
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -28,7 +27,9 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [link for link in _LINK.findall(text) if broken(page, link)] == []
 
 
-@pytest.mark.parametrize(("link", "wrong"), [("no-such.md", True), ("#no-such", True), ("README.md#tokens", False)])
+@pytest.mark.parametrize(
+    ("link", "wrong"), [("no-such.md", True), ("#no-such", True), ("README.md#tokens", False)]
+)
 def test_a_broken_link_is_seen(link: str, wrong: bool) -> None:
     assert broken(DOCS / "guide" / "lab.md", link) is wrong
 
@@ -72,5 +73,8 @@ def test_every_design_note_is_in_the_index() -> None:
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name.endswith(".zh-CN.md")], ids=lambda p: p.name)
 def test_a_chinese_page_has_the_sections_of_its_english_twin(page: Path) -> None:
     twin = page.with_name(page.name.replace(".zh-CN", ""))
-    levels = [re.findall(r"^(#+) ", re.sub(r"```.*?```", "", p.read_text("utf-8"), flags=re.S), re.M) for p in (page, twin)]
+    levels = [
+        re.findall(r"^(#+) ", re.sub(r"```.*?```", "", p.read_text("utf-8"), flags=re.S), re.M)
+        for p in (page, twin)
+    ]
     assert levels[0] == levels[1]

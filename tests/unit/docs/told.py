@@ -100,7 +100,9 @@ def _told(metadata: list[Any]) -> Iterator[str]:
 def rows(guide: Path, cells: int) -> list[tuple[str, ...]]:
     """The first `cells` cells of every table row whose first cell is code."""
     lines = guide.read_text("utf-8").splitlines()
-    table = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line[:3] == "| `"]
+    table = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line[:3] == "| `"
+    ]
     return [tuple(row[:cells]) for row in table]
 
 
