@@ -18,6 +18,7 @@ SURE_MOST = 0.995
 DISMISSED_MOST = 200
 SINGLE_MOST = 8  # components of one host that may show one issue each by itself
 _BEST = 3  # distinct events whose beliefs are combined; further ones are seldom independent
+_LAYERS = ("dm-", "md", "ata")  # names that stand for a disk known by another name as well
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -191,7 +192,7 @@ def _explain(charges: list[Charge]) -> tuple[list[Charge], list[tuple[Charge, Ch
 
 
 def _causes(cause: Charge, charge: Charge) -> bool:
-    if cause is charge or cause.host != charge.host:
+    if cause is charge or cause.host != charge.host or _apart(cause, charge):
         return False
     names = charge.issue.consequence_of
     if cause.issue.id in names:
@@ -199,6 +200,14 @@ def _causes(cause: Charge, charge: Charge) -> bool:
         return charge.issue.id not in cause.issue.consequence_of or cause.issue.id < charge.issue.id
     family = f"{cause.issue.category}.*"
     return family in names and cause.issue.id != charge.issue.id and not cause.issue.consequence_of
+
+
+def _apart(one: Charge, other: Charge) -> bool:
+    """Whether the two surely sit on different parts: same kind, both named, and no layer over the other."""
+    if one.issue.component != other.issue.component or not one.component or not other.component:
+        return False
+    layered = any(name.startswith(_LAYERS) for name in (one.component, other.component))
+    return one.component != other.component and not layered
 
 
 def _finding(charge: Charge, now_s: float) -> Finding:

@@ -16,7 +16,7 @@ from shuishan.diagnose.scanner import Scanner
 from shuishan.diagnose.words import STOP_WORDS, phrases, said, strip_prefix
 
 COVER_LEAST = 0.72  # share of an example's weight a line must say again to belong to it
-SHORT_LEAST = 0.35  # the same for a line cut short, all of which is in the example …
+SHORT_LEAST = 0.45  # the same for a line cut short, all of which is in the example …
 SHORT_WEIGHT_LEAST = 11.0  # … and which says at least this much
 SHORT_TRUST = 0.85
 UNKNOWN_WEIGHT = 5.0  # of a word no example uses

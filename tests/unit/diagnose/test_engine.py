@@ -139,6 +139,15 @@ def test_a_consequence_is_folded_into_its_cause(engine: Engine) -> None:
     assert {d.issue for d in diagnosis.dismissed} == {"disk.io_error", "filesystem.read_only"}
 
 
+def test_a_second_disk_is_not_hidden_behind_the_first(engine: Engine) -> None:
+    lines = [
+        line("critical medium error, dev sda, sector 2048 op 0x0:(READ)"),
+        line("I/O error, dev sdb, sector 4096 op 0x0:(READ) flags 0x0"),
+    ]
+    found = {(f.issue, f.component) for f in engine.diagnose(lines, now_s=1.0).findings}
+    assert found == {("disk.medium_error", "sda"), ("disk.io_error", "sdb")}
+
+
 def test_a_sense_that_does_not_answer_is_blind_until_it_does(engine: Engine) -> None:
     silent = Unknown(host="h2", source=Source.SMART, at_s=5.0, reason="ssh refused")
     (blind,) = engine.diagnose([silent], now_s=9.0).blind
