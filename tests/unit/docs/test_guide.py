@@ -20,6 +20,7 @@ from shuishan.model.plan import PlanState
 from shuishan.model.site import CareTier, SystemSpec
 
 GUIDE = DOCS / "guide"
+GOLDEN = ROOT / "tests" / "unit" / "front" / "golden"
 
 
 @pytest.mark.parametrize("suffix", [".md", ".zh-CN.md"])
@@ -84,3 +85,10 @@ def test_the_chinese_guide_says_the_words_of_the_program(message: str) -> None:
     pages = "".join(page.read_text("utf-8") for page in GUIDE.glob("*.zh-CN.md"))
     word, _, _ = say(message).zh.partition("，")
     assert word in pages
+
+
+@pytest.mark.parametrize("guide", [GUIDE / "README.md", GUIDE / "README.zh-CN.md"], ids=language)
+def test_the_example_of_a_plan_is_what_the_program_prints(guide: Path) -> None:
+    transcript = (GOLDEN / language(guide) / "plan_show_7f3c1a90be.txt").read_text("utf-8")
+    printed, _, _ = transcript.partition("\n--- stderr")
+    assert f"```\n{printed}\n```" in guide.read_text("utf-8")
