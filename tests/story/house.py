@@ -1,6 +1,7 @@
 """The whole house on simulators: real rooms, real store, simulated hosts and clock."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from shuishan.app.store import Store
 from shuishan.base.cluster.direct import DirectMover
 from shuishan.base.compute.sim import SimCompute
 from shuishan.base.simclock import SimClock
+from shuishan.catalog.facts import is_counter
 from shuishan.catalog.loader import knowledge
 from shuishan.catalog.policies import default_policy
 from shuishan.diagnose.engine import Engine
@@ -121,6 +123,12 @@ class InlineRunner:
         return await perform(phase, plan, step, self._world, self._chronicle)
 
 
+@functools.cache
+def _engine() -> Engine:
+    """One for all sites: it learns the catalogue once and keeps nothing between questions."""
+    return Engine(knowledge())
+
+
 class SimSite:
     """A site of simulated hosts with one system running on the first of them."""
 
@@ -130,8 +138,8 @@ class SimSite:
         self.store = Store(folder / "site.db")
         self.chronicle = Chronicle(self.store, self.clock)
         self.ledger = SiteLedger(hosts, self.store)
-        engine = Engine(knowledge())
-        self.window = SignalWindow(engine.interesting, window_s=3600)
+        engine = _engine()
+        self.window = SignalWindow(engine.interesting, window_s=3600, is_counter=is_counter)
         self.probes = AlwaysAnswers()
         world = World(
             compute=self.compute,

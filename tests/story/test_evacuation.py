@@ -192,3 +192,19 @@ async def test_a_vm_of_no_declared_system_is_moved_too(folder: Path) -> None:
     await here.turn(4)
     assert set(here.places()) == {"his-db", "his-app"}
     assert "h1" not in here.places().values()
+
+
+async def test_a_counter_nobody_can_set_back_speaks_again_only_when_it_grows(folder: Path) -> None:
+    """After a card was changed without a boot, the kernel still counts the old one's errors."""
+    here = site(folder)
+    here.reading("h1", "0000:04:00.0", "pcie.aer_fatal", 1)
+    await here.turn(3)
+    assert [finding.issue for finding in here.loop.last.diagnosis.findings] == ["pcie.uncorrectable_error"]
+    await here.house.repaired("h1", None, "tester")
+    await here.clock.sleep(1)
+    here.reading("h1", "0000:04:00.0", "pcie.aer_fatal", 1)
+    await here.turn(2)
+    assert here.loop.last.diagnosis.findings == ()
+    here.reading("h1", "0000:04:00.0", "pcie.aer_fatal", 2)
+    await here.turn(2)
+    assert [finding.issue for finding in here.loop.last.diagnosis.findings] == ["pcie.uncorrectable_error"]

@@ -116,6 +116,16 @@ class SimCompute:
         """Let a fault begin when the next move to `target` has copied this much."""
         self._next_move[target] = (at_fraction, fault)
 
+    def truth(self, state: VmState = VmState.RUNNING) -> list[tuple[str, str]]:
+        """(vm, host) of every VM in `state`, whether or not its host answers; sorted."""
+        self._settle()
+        held = [(vm, host) for host in self._hosts.values() for vm in host.vms.values()]
+        return sorted((vm.name, host.spec.name) for vm, host in held if vm.state is state)
+
+    def fault(self, host: str) -> Fault:
+        self._settle()
+        return self._hosts[host].fault
+
     def digest(self) -> str:
         """SHA-256 over every host's fault and VMs, without time: equal states have equal digests."""
         self._settle()
