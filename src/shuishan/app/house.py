@@ -184,8 +184,8 @@ class House:
         async def deed() -> HostStatus:
             self._known_host(host)
             at_s = self._clock.now_s()
-            self._store.set_repaired(host, component or "", at_s)
-            self._window.forget(host, component, before_s=at_s)
+            counted = self._window.forget(host, component, before_s=at_s)
+            self._store.set_repaired(host, component or "", at_s, counted)
             text = say("app.people_repaired", actor=actor, host=host, component=component or "")
             self._people(f"host/{host}", text)
             self._store.close_findings(host, component)

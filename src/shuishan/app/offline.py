@@ -151,9 +151,8 @@ def _binary(block: bytes) -> bool:
         return False
     control = len(block.translate(None, delete=_TEXT))
     high = len(block) - len(block.translate(None, delete=_HIGH))
-    return control > _BINARY_SHARE * len(block) or (
-        high > 0.3 * len(block) and b"\n" not in block[:4096] and control > 0
-    )
+    unbroken = b"\n" not in block and len(block) > LINE_BYTES_MOST
+    return control > _BINARY_SHARE * len(block) or (unbroken and high > 0.3 * len(block))
 
 
 def _feed_smart_json(case: Case, origin: str, head: bytes, stream: BinaryIO) -> None:

@@ -4,8 +4,9 @@ Calls are short and synchronous on purpose: on SQLite each takes well under a mi
 made from the event loop and from the durable runner's threads alike.
 """
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,7 @@ _repairs = _table(  # what was seen before a repair speaks no more
     sa.Column("host", sa.String, primary_key=True),
     sa.Column("component", sa.String, primary_key=True),  # "": the whole host
     sa.Column("at_s", sa.Float, nullable=False),
+    sa.Column("counted", sa.Text, nullable=False),  # how far counters had come that nobody can set back
 )
 _systems = _table(
     "systems",
@@ -111,16 +113,28 @@ class Store:
             if cordoned:
                 link.execute(sa.insert(_cordons).values(host=host, since_s=time.time(), reason=reason))
 
-    def set_repaired(self, host: str, component: str, at_s: float) -> None:
+    def set_repaired(self, host: str, component: str, at_s: float, counted: Mapping[str, float]) -> None:
         with self.engine.begin() as link:
             same = (_repairs.c.host == host) & (_repairs.c.component == component)
             link.execute(sa.delete(_repairs).where(same))
-            link.execute(sa.insert(_repairs).values(host=host, component=component, at_s=at_s))
+            values = {
+                "host": host,
+                "component": component,
+                "at_s": at_s,
+                "counted": json.dumps(dict(counted)),
+            }
+            link.execute(sa.insert(_repairs).values(values))
 
     def repairs(self) -> list[tuple[str, str, float]]:
         """(host, component or "" for all of it, when) of every repair told to us."""
         with self.engine.connect() as link:
             return [(row.host, row.component, row.at_s) for row in link.execute(sa.select(_repairs))]
+
+    def counted(self, host: str, component: str) -> dict[str, float]:
+        """How far counters had come at the newest repair of this component: ``component|fact`` -> value."""
+        where = (_repairs.c.host == host) & (_repairs.c.component == component)
+        found = self._column(sa.select(_repairs.c.counted).where(where))
+        return json.loads(found[0]) if found else {}
 
     # systems
 

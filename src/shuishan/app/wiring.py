@@ -25,6 +25,7 @@ from shuishan.base.power.port import Bmc
 from shuishan.base.power.redfish import RedfishBmc
 from shuishan.base.ssh import SshHost
 from shuishan.base.storage.qcow2 import Qcow2Pool
+from shuishan.catalog.facts import is_counter
 from shuishan.catalog.loader import knowledge
 from shuishan.catalog.policies import default_policy, load_policy
 from shuishan.diagnose.engine import Engine
@@ -60,6 +61,7 @@ class Site:
             window_s=file.periods.window_s,
             max_lines_per_host=file.periods.max_lines_per_host,
             stale_s=file.periods.stale_s,
+            is_counter=is_counter,
         )
         pool = Qcow2Pool(file.compute.pool_dir, file.compute.images)
         self._compute = LibvirtCompute(
@@ -184,7 +186,8 @@ class Site:
     def _recall_repairs(self) -> None:
         """What was reported repaired before a restart must not be diagnosed again from old lines."""
         for host, component, at_s in self.store.repairs():
-            self._window.forget(host, component or None, before_s=at_s)
+            counted = self.store.counted(host, component)
+            self._window.forget(host, component or None, before_s=at_s, counted=counted)
 
     def _first_token(self) -> None:
         """Without any token nobody could make one: the first lies in the state folder, for root alone."""

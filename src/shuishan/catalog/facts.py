@@ -12,10 +12,14 @@ _FILE = Path(__file__).with_name("facts.yaml")
 
 
 class Fact(Word):
-    """One kind of measured fact. unit: "1" a count, "flag" 0/1, "bits" a mask, "text" words."""
+    """One kind of measured fact. unit: "1" a count, "flag" 0/1, "bits" a mask, "text" words.
+
+    counter: nobody can set it back, so a repair leaves it as it is
+    """
 
     unit: str
     meaning: str
+    counter: bool = False
 
 
 @cache
@@ -33,3 +37,11 @@ def fact(name: str) -> Fact:
         if family.endswith("*") and name.startswith(family[:-1]):
             return meaning
     raise KeyError(f"fact {name} is not in the registry")
+
+
+def is_counter(name: str) -> bool:
+    """Does this fact only grow? False for a name the registry does not know."""
+    try:
+        return fact(name).counter
+    except KeyError:
+        return False

@@ -7,7 +7,7 @@ source that gives no answer, since when and why. Time enters only as an argument
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shuishan.model.signal import LogLine, Reading, Signal, Source, Unknown
@@ -83,6 +83,7 @@ class _Host:
     )
     stale: dict[Source, Unknown] = field(default_factory=dict[Source, Unknown])
     floors: list[_Floor] = field(default_factory=list[_Floor])
+    counted: dict[str, float] = field(default_factory=dict[str, float])  # component|fact -> at the repair
     lines: list[LogLine] | None = None  # by time, without what was forgotten; None: to be made anew
     pruned_s: float = 0.0
 
@@ -93,6 +94,7 @@ class SignalWindow:
     keep_line:          is this text of any interest? (asked once per line)
     window_s:           older signals are dropped, at most 5 % of it late
     max_lines_per_host: the most repeated lines give way first
+    is_counter:         facts that nobody can set back: after `forget` only their growth is seen
     stale_s:            an expected source that was not heard for longer is Unknown
     """
 
@@ -103,11 +105,13 @@ class SignalWindow:
         window_s: float = 3600.0,
         max_lines_per_host: int = 2000,
         stale_s: float = 30.0,
+        is_counter: Callable[[str], bool] = lambda _fact: False,
     ) -> None:
         self._keep_line = keep_line
         self._window_s = window_s
         self._max_lines = max_lines_per_host
         self._stale_s = stale_s
+        self._is_counter = is_counter
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._now_s = 0.0
@@ -142,12 +146,20 @@ class SignalWindow:
                 _learn(state, source, None)
 
     def forget(
-        self, host: str, component: str | None, *, before_s: float, evidence: Collection[str] = ()
-    ) -> None:
+        self,
+        host: str,
+        component: str | None,
+        *,
+        before_s: float,
+        evidence: Collection[str] = (),
+        counted: Mapping[str, float] | None = None,
+    ) -> dict[str, float]:
         """Drop what is known of a component up to `before_s`, for it was repaired.
 
         component: None for everything of the host
         evidence:  texts of lines that speak of it without naming it
+        counted:   what an earlier `forget` answered, to go on from after a restart; None: from now
+        Returns how far each counter had come, as ``component|fact``: to be kept with the repair.
         The same lines are refused when they are read again, e.g. after a reconnect.
         """
         with self._lock:
@@ -155,6 +167,14 @@ class SignalWindow:
             floor = _Floor(component, before_s, frozenset(evidence), _mention(component))
             state.floors = [*state.floors[-_FLOORS_LIMIT + 1 :], floor]
             state.lines = None
+            if counted is None:
+                counted = {
+                    f"{key[1]}|{key[2]}": last + state.counted.get(f"{key[1]}|{key[2]}", 0.0)
+                    for key, points in state.series.items()
+                    if floor.covers_component(key[1]) and self._is_counter(key[2])
+                    if isinstance(last := points[-1].value, float | int)
+                }
+            state.counted.update(counted)
             for key, points in list(state.series.items()):
                 if floor.covers_component(key[1]):
                     _keep_points(state, key, [point for point in points if point.at_s > before_s])
@@ -163,6 +183,7 @@ class SignalWindow:
                 if known.component is not None and floor.covers_component(known.component):
                     del state.ignorance[key]
             state.revision += 1
+            return dict(counted)
 
     def drop(self, host: str) -> None:
         """Forget a host that is no longer part of the site."""
@@ -204,6 +225,8 @@ class SignalWindow:
         if state.ignorance:
             _learn(state, source, reading.component)
         key = (source, reading.component, reading.fact)
+        if state.counted and isinstance(reading.value, float | int):
+            reading = _since_repair(state, reading, float(reading.value))
         points = state.series.get(key)
         if points is None:
             if len(state.series) < SERIES_LIMIT and not _refused(state, reading):
@@ -394,3 +417,15 @@ def _mention(component: str | None) -> re.Pattern[str] | None:
     # The kernel puts a "p" before a partition's number only where the disk's name ends in a digit.
     parts = r"(?:c\d+)?(?:n\d+)?(?:p\d+)?" if component[-1:].isdigit() else r"\d*"
     return re.compile(rf"(?<!\w){re.escape(component)}{parts}(?!\w)")
+
+
+def _since_repair(state: _Host, reading: Reading, value: float) -> Reading:
+    """What a counter counted since the repair; one that began anew (a boot, a new part) is taken as it is."""
+    key = f"{reading.component}|{reading.fact}"
+    before = state.counted.get(key)
+    if before is None:
+        return reading
+    if value < before:
+        del state.counted[key]
+        return reading
+    return reading.model_copy(update={"value": value - before})
