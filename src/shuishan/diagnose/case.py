@@ -28,7 +28,7 @@ _LINE_KEPT = 1000  # characters of one line kept as evidence
 
 _QUANTITY = re.compile(
     r"\b(\d{1,7}) (?:[CU]E|corrected|uncorrected)\b|\bn_errors[=:](\d{1,7})|\brepeated (\d{1,7}) times"
-    r"|\berror_count[=:] ?(\d{1,7})",
+    r"|\berror_count[=:] ?(\d{1,7})|\bthreshold[ \d]*(?:in \d+h)?: (\d{1,7}) in \d+h",
     re.IGNORECASE,
 )
 

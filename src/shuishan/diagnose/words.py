@@ -54,6 +54,14 @@ _CPER_KIND = re.compile(r"\berror_type: (\d+), ([a-z-]+ [a-z]+)")
 _RATIO = re.compile(r"\b(\d+) (?:out )?of (\d+)\b|\[(\d+)/(\d+)\] \[")
 _NONE_LEFT = re.compile(r"\b(?:paths|devices|mirrors)[ :=]+0\b")
 _SSTATUS = re.compile(r"\bsstatus ([0-9a-f]+)")
+_UNIT = re.compile(r"\b\d[\d.]* ?(v|volts|rpm|cel|degrees c)\b")
+_UNITS = {
+    "v": "unit:volt",
+    "volts": "unit:volt",
+    "rpm": "unit:rpm",
+    "cel": "unit:celsius",
+    "degrees c": "unit:celsius",
+}
 _FAULTY_MEMBER = re.compile(r"\[\d+\]\(f\)")
 _MEDIALESS = re.compile(r"\b(?:sr|fd|loop)\d+\b")
 _DIGITS = re.compile(r"\d+$")
@@ -143,6 +151,7 @@ def _codes(text: str) -> list[str]:
     found += [f"ora:{m.group(1)}" for m in _ORA.finditer(text)]
     found += [f"cper:{m.group(2)}" for m in _CPER_KIND.finditer(text)]
     found += [f"link:{m.group(1)}" for m in _SSTATUS.finditer(text)]
+    found += sorted({_UNITS[m.group(1)] for m in _UNIT.finditer(text)})
     found += ["flag:faulty"] * bool(_FAULTY_MEMBER.search(text))
     found += ["dev:medialess"] * bool(_MEDIALESS.search(text)) + ["left:none"] * bool(_NONE_LEFT.search(text))
     for m in _RATIO.finditer(text):

@@ -48,8 +48,13 @@ def test_no_file_is_bad_input(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [bytes(range(256)) * 400, b"\x00" * 100_000, b"\x7fELF\x02\x01\x01" + b"\x00\x01\x02" * 9000],
-    ids=["all bytes", "zeros", "program"],
+    [
+        bytes(range(256)) * 400,
+        b"\x00" * 100_000,
+        b"\x7fELF\x02\x01\x01" + b"\x00\x01\x02" * 9000,
+        b"\xff" * 90_000,
+    ],
+    ids=["all bytes", "zeros", "program", "erased flash"],
 )
 def test_binary_garbage_is_one_clear_error(engine: Engine, tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "core"
