@@ -11,6 +11,7 @@ from shuishan.model.status import Condition, HostStatus, SystemStatus, VmStatus
 
 # A host without an EDAC driver still reports memory errors through firmware and its kernel log.
 _NEEDED_SOURCES = (Source.KERNEL_LOG, Source.SMART, Source.BMC_SENSOR)
+_LIVELIEST_FIRST = (VmState.RUNNING, VmState.PAUSED, VmState.UNKNOWN, VmState.CRASHED, VmState.SHUT_OFF)
 _GRAVITY = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
@@ -78,14 +79,15 @@ def system_status(
 
 
 def _vm_status(vm: str, site: SiteView) -> VmStatus:
-    """Running wins over other sightings: after a move the old host may still know the name."""
-    sightings = [(view.name, seen.state) for view in site.seen for seen in view.vms if seen.name == vm]
-    for host, state in sightings:
-        if state in (VmState.RUNNING, VmState.PAUSED):
-            return VmStatus(name=vm, host=host, state=state)
-    if sightings:
-        return VmStatus(name=vm, host=None, state=sightings[0][1])
-    return VmStatus(name=vm, host=None, state=VmState.UNKNOWN)
+    """The liveliest sighting wins: while a VM moves its target knows it too, as paused, and after it
+    the old host may still know the name.
+    """
+    sightings = [(seen.state, view.name) for view in site.seen for seen in view.vms if seen.name == vm]
+    if not sightings:
+        return VmStatus(name=vm, host=None, state=VmState.UNKNOWN)
+    state, host = min(sightings, key=lambda sighting: _LIVELIEST_FIRST.index(sighting[0]))
+    alive = state in (VmState.RUNNING, VmState.PAUSED)
+    return VmStatus(name=vm, host=host if alive else None, state=state)
 
 
 def _serving(probe: ProbeSummary) -> Condition:
