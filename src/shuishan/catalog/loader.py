@@ -105,6 +105,7 @@ class Issue(Word):
 
     component:      kind of component it sits on; how to find its name is declared in components.yaml
     decisive:       belief in the issue after one line that is exactly one of the examples
+    over:           lines that say it has ended on that component, e.g. a BMC's deassertion
     predicts:       it speaks of damage that is still to come, `horizon_s` after the first sign
     consequence_of: issues (or ``category.*``) that explain it when present on the same host
     evacuate:       default answer to "should VMs leave the host?"
@@ -118,6 +119,7 @@ class Issue(Word):
     decisive: float = Field(gt=0, lt=1, default=0.93)
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
     readings: tuple[dict[str, float | str], ...] = ()
     counter_readings: tuple[dict[str, float | str], ...] = ()
     limits: tuple[Limit, ...] = ()

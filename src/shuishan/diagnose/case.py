@@ -60,6 +60,7 @@ class Heap:
     events: dict[str, Event] = field(default_factory=dict)
     times: list[tuple[float, int]] = field(default_factory=list)
     total: int = 0
+    last: tuple[float, int] = (0.0, 0)  # moment and place in the order of reading of the newest event
 
     def most_within(self, within_s: float) -> int:
         """The largest number of events in any window of `within_s` seconds."""
@@ -85,6 +86,7 @@ class Gathered:
 
     heaps: dict[Key, Heap] = field(default_factory=dict)
     harmless: dict[Key, Heap] = field(default_factory=dict)
+    over: dict[Key, Heap] = field(default_factory=dict)
     aliases: dict[tuple[str, str], str] = field(default_factory=dict)
     readings: dict[tuple[str, str], dict[str, list[Reading]]] = field(default_factory=dict)
     answers_s: dict[tuple[str, Source], float] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Gatherer:
         self._new_assembler = new_assembler
         self._streams: dict[Origin, _Stream] = {}
         self._matches: OrderedDict[str, Match | None] = OrderedDict()
+        self._read = 0
         self.gathered = Gathered()
 
     def feed(self, signal: Signal) -> None:
@@ -163,16 +166,19 @@ class Gatherer:
         match = self._match(message, record=bool(record.kind))
         if match is None or match.kind is Kind.ORDINARY:
             return
-        heaps = self.gathered.heaps if match.kind is Kind.ISSUE else self.gathered.harmless
+        gathered = self.gathered
+        heaps = {Kind.ISSUE: gathered.heaps, Kind.OVER: gathered.over}.get(match.kind, gathered.harmless)
         names = self._namer.names(self._kinds.get(match.id, "host"), message)
         component = self._settle(host, names)
-        if match.kind is Kind.HARMLESS and len(heaps) >= COMPONENTS_MOST:
+        if match.kind is not Kind.ISSUE and len(heaps) >= COMPONENTS_MOST:
             return
         if len(heaps) >= COMPONENTS_MOST and (host, match.id, component) not in heaps:
             component = ""
         heap = heaps.setdefault((host, match.id, component), Heap())
         count = quantity(message)
         heap.total += count
+        self._read += 1
+        heap.last = max(heap.last, (record.at_s, self._read))
         insort(heap.times, (record.at_s, count))
         if len(heap.times) > TIMES_MOST:
             _thin(heap.times)

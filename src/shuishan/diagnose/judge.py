@@ -53,6 +53,10 @@ def judge(knowledge: Knowledge, gathered: Gathered, now_s: float) -> Diagnosis:
     issues = {issue.id: issue for issue in knowledge.issues}
     for (host, issue_id, component), heap in _merged(gathered).items():
         issue = issues[issue_id]
+        ended = gathered.over.get((host, issue_id, component))
+        if ended is not None and ended.last > heap.last:
+            dismissed.append(_over(host, component, issue, (heap, ended), now_s))
+            continue
         meant = _reached(issue, heap, issues)
         if meant is None:
             dismissed.append(_too_few(host, component, issue, heap, now_s))
@@ -122,7 +126,9 @@ def _sum(heaps: list[Heap]) -> Heap:
     if len(heaps) == 1:
         return heaps[0]
     total = Heap(
-        times=sorted(moment for heap in heaps for moment in heap.times), total=sum(h.total for h in heaps)
+        times=sorted(moment for heap in heaps for moment in heap.times),
+        total=sum(h.total for h in heaps),
+        last=max(h.last for h in heaps),
     )
     for heap in heaps:
         for key, event in heap.events.items():
@@ -255,6 +261,14 @@ def _too_few(host: str, component: str, issue: Issue, heap: Heap, now_s: float) 
     )
     return Dismissed(
         host=host, component=component, issue=issue.id, reason=reason, evidence=_events(heap), at_s=now_s
+    )
+
+
+def _over(host: str, component: str, issue: Issue, heaps: tuple[Heap, Heap], now_s: float) -> Dismissed:
+    reason = say("diagnose.over", title_en=issue.title.en, title_zh=issue.title.zh)
+    evidence = tuple(entry for heap in heaps for entry in _events(heap))
+    return Dismissed(
+        host=host, component=component, issue=issue.id, reason=reason, evidence=evidence, at_s=now_s
     )
 
 

@@ -31,6 +31,7 @@ class Kind(Enum):
     ISSUE = "issue"
     HARMLESS = "harmless"
     COUNTER = "counter"  # looks like the issue and is not it
+    OVER = "over"  # says that the issue has ended
     ORDINARY = "ordinary"  # a healthy machine says so every day
 
 
@@ -134,13 +135,16 @@ class Lessons:
 
 def _precedence(kind: Kind) -> float:
     """Equal matches: an issue's own example speaks first; what is said every day needs no dismissal."""
-    return {Kind.ISSUE: 3e-4, Kind.ORDINARY: 2e-4, Kind.HARMLESS: 1e-4, Kind.COUNTER: 0.0}[kind]
+    return {Kind.ISSUE: 4e-4, Kind.OVER: 3e-4, Kind.ORDINARY: 2e-4, Kind.HARMLESS: 1e-4, Kind.COUNTER: 0.0}[
+        kind
+    ]
 
 
 def learn(knowledge: Knowledge) -> Lessons:
     """Lessons from all examples of the catalogue; the scanner included. About a second for 500 examples."""
     raw = [_prototype(Kind.ISSUE, issue.id, text) for issue in knowledge.issues for text in issue.examples]
     raw += [_prototype(Kind.HARMLESS, h.id, text) for h in knowledge.harmless for text in h.examples]
+    raw += [_prototype(Kind.OVER, issue.id, text) for issue in knowledge.issues for text in issue.over]
     raw += [
         _prototype(Kind.COUNTER, issue.id, text)
         for issue in knowledge.issues
@@ -225,7 +229,7 @@ def _weights(prototypes: Sequence[Prototype]) -> dict[str, float]:
 
 def _literals(prototypes: Sequence[Prototype], weights: dict[str, float]) -> list[str]:
     """Texts for the fast scan: per example its most telling runs of words, those of its own first."""
-    runs = [phrases(p.text) if p.kind in (Kind.ISSUE, Kind.HARMLESS) else [] for p in prototypes]
+    runs = [phrases(p.text) if p.kind in (Kind.ISSUE, Kind.HARMLESS, Kind.OVER) else [] for p in prototypes]
     everyday = "\n".join(p.text.lower() for p in prototypes if p.kind is Kind.ORDINARY)
     users: dict[str, set[str]] = defaultdict(set)
     for prototype, found in zip(prototypes, runs, strict=True):

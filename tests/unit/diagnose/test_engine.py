@@ -148,6 +148,17 @@ def test_a_second_disk_is_not_hidden_behind_the_first(engine: Engine) -> None:
     assert found == {("disk.medium_error", "sda"), ("disk.io_error", "sdb")}
 
 
+def test_what_has_ended_is_left_alone_until_it_begins_again(engine: Engine) -> None:
+    began = "FAN1: Lower Critical going low, reading 0 < threshold 600 RPM"
+    ended = "FAN1: Lower Critical going low (ended)"
+    assert only(engine.diagnose([line(began, 1.0)], now_s=9.0)).component == "FAN1"
+    over = engine.diagnose([line(began, 1.0), line(ended, 2.0)], now_s=9.0)
+    assert over.findings == () and over.dismissed[0].issue == "cooling.fan_failed"
+    other = engine.diagnose([line(began, 1.0), line(ended.replace("FAN1", "FAN2"), 2.0)], now_s=9.0)
+    assert only(other).component == "FAN1"
+    assert only(engine.diagnose([line(ended, 1.0), line(began, 2.0)], now_s=9.0)).component == "FAN1"
+
+
 def test_a_sense_that_does_not_answer_is_blind_until_it_does(engine: Engine) -> None:
     silent = Unknown(host="h2", source=Source.SMART, at_s=5.0, reason="ssh refused")
     (blind,) = engine.diagnose([silent], now_s=9.0).blind
