@@ -37,6 +37,8 @@ def spelled(kind: str, name: str) -> str:
         return f"0000:{name}"
     if kind == "cpu" and name.isalnum():
         return f"cpu{int(name, 10)}" if name.isdigit() else f"cpu{name}"
+    if kind == "sensor":
+        return name.removesuffix(" Status")
     if kind == "gpu":
         return name.removesuffix(".0")
     if kind == "array" and ":" in name:
