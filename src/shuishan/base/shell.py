@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,27 +40,31 @@ async def run(
     check:     raise EngineRefused on a non-zero exit, with the tail of stderr in the message
     """
     words = tuple(str(word) for word in argv)
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **env} if env else None,
-        cwd=cwd,
-        start_new_session=True,
-    )
     try:
-        out, err = await asyncio.wait_for(
-            process.communicate(stdin.encode() if stdin is not None else None), timeout_s
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **env} if env else None,
+            cwd=cwd,
+            start_new_session=True,
         )
-    except TimeoutError as cause:
-        raise Silent(
-            f"`{words[0]}` gave no result within {timeout_s:g} s", subject=f"command/{words[0]}"
+    except OSError as cause:
+        raise EngineRefused(
+            f"`{words[0]}` cannot be started: {cause.strerror}", subject=f"command/{words[0]}"
         ) from cause
-    finally:
-        if process.returncode is None:
-            kill_group(process.pid)
-            await process.wait()
+    try:
+        out, err = await asyncio.wait_for(_talk(process, stdin), timeout_s)
+    except BaseException as cause:
+        # Also when the command itself has ended: what it started may live on and hold its pipes.
+        kill_group(process.pid)
+        await process.wait()
+        if isinstance(cause, TimeoutError):
+            raise Silent(
+                f"`{words[0]}` gave no result within {timeout_s:g} s", subject=f"command/{words[0]}"
+            ) from cause
+        raise
     done = Completed(words, process.returncode or 0, _text(out), _text(err))
     if check and done.returncode != 0:
         tail = (done.stderr or done.stdout).strip()[-600:]
@@ -92,31 +96,37 @@ def spawn(
     return process.pid
 
 
-async def stream(argv: Sequence[str | Path], *, line_limit_bytes: int = 65536) -> AsyncIterator[str]:
-    """Yield the command's output line by line until it ends; killed when the reader stops."""
-    process = await asyncio.create_subprocess_exec(
-        *(str(word) for word in argv),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-        limit=line_limit_bytes,
-    )
-    assert process.stdout is not None
-    try:
-        async for line in process.stdout:
-            yield _text(line).rstrip("\n")
-    finally:
-        if process.returncode is None:
-            kill_group(process.pid)
-            await process.wait()
-
-
 def kill_group(pid: int, number: int = signal.SIGKILL) -> None:
     """Signal a process and all that it started in its session; a dead one is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 
+async def _talk(process: asyncio.subprocess.Process, stdin: str | None) -> tuple[bytes, bytes]:
+    """Feed the command and read it to its end; what goes beyond the limit is read and dropped."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err, _, _ = await asyncio.gather(
+        _read(process.stdout), _read(process.stderr), _feed(process, stdin), process.wait()
+    )
+    return out, err
+
+
+async def _read(pipe: asyncio.StreamReader) -> bytes:
+    kept = bytearray()
+    while block := await pipe.read(65536):
+        kept += block[: OUTPUT_LIMIT_BYTES - len(kept)]
+    return bytes(kept)
+
+
+async def _feed(process: asyncio.subprocess.Process, stdin: str | None) -> None:
+    if process.stdin is None or stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may end without reading all
+        process.stdin.write(stdin.encode())
+        await process.stdin.drain()
+    process.stdin.close()
+
+
 def _text(raw: bytes) -> str:
-    return raw[:OUTPUT_LIMIT_BYTES].decode("utf-8", errors="replace")
+    return raw.decode("utf-8", errors="replace")
