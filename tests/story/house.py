@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,9 @@ class AlwaysAnswers:
             latency_p50_ms=5,
             latency_max_ms=9,
         )
+
+    def watch(self, probes: Mapping[str, ProbeSpec]) -> None:
+        """Every system is asked already."""
 
     async def answers(self, url: str, *, timeout_s: float) -> bool:
         return True

@@ -24,7 +24,7 @@ from shuishan.model.clock import Clock
 from shuishan.model.errors import BadInput, Conflict, NotFound, ShuishanError
 from shuishan.model.finding import Diagnosis
 from shuishan.model.plan import Plan, PlanState
-from shuishan.model.site import SiteView, SystemSpec
+from shuishan.model.site import SiteView, SystemSpec, VmSpec
 from shuishan.model.status import (
     AuditRecord,
     HostStatus,
@@ -228,7 +228,6 @@ class House:
             self._no_other_plan(plan.subject)
             if plan.fits:
                 self._store.put_system(spec)
-                self._watch_systems()
             return await self._ask(plan, actor)
 
         content = {"vms": [vm.name for vm in spec.vms]}
@@ -298,13 +297,6 @@ class House:
 
     # inside
 
-    def start(self) -> None:
-        """Begin watching what the store says exists."""
-        self._watch_systems()
-
-    def _watch_systems(self) -> None:
-        self._prober.watch({spec.name: spec.probe for spec in self._ledger.systems()})
-
     async def _look(self) -> tuple[SiteView, list[PlanStatus]]:
         """The site now, and the plans that this look has to be read with."""
         before = self._loop.plans()
@@ -358,11 +350,34 @@ class House:
                         f"system {spec.name}: anti_affinity names {member}, which is none of its VMs",
                         subject=f"system/{spec.name}",
                     )
+        self._check_unchanged(spec)
         for other in self._ledger.systems():
             shared = {vm.name for vm in other.vms} & set(names)
             if other.name != spec.name and shared:
                 raise Conflict(
                     f"VM {min(shared)} belongs to system {other.name} already", subject=f"system/{spec.name}"
+                )
+
+    def _check_unchanged(self, spec: SystemSpec) -> None:
+        """Applying a file neither changes nor drops VMs that exist, so it must not look as if it did."""
+        old = next((system for system in self._ledger.systems() if system.name == spec.name), None)
+        if old is None:
+            return
+        wanted = {vm.name: vm for vm in spec.vms}
+        for vm in old.vms:
+            new = wanted.get(vm.name)
+            if new is None:
+                raise Conflict(
+                    f"system {spec.name}: VM {vm.name} exists and is missing in the file; "
+                    f"remove the whole system first: shuishan system remove {spec.name}",
+                    subject=f"system/{spec.name}",
+                )
+            changed = [name for name in VmSpec.model_fields if getattr(new, name) != getattr(vm, name)]
+            if changed:
+                raise Conflict(
+                    f"system {spec.name}: {changed[0]} of VM {vm.name} differs from the VM that exists; "
+                    f"changing it is not possible yet: remove the system and apply it anew",
+                    subject=f"system/{spec.name}",
                 )
 
     def _people(self, subject: str, text: Text) -> None:
@@ -380,6 +395,9 @@ class House:
             result = await deed()
         except ShuishanError as cause:
             self._audit.write(actor, action, subject, content, f"{cause.code}: {cause.message}")
+            raise
+        except Exception as cause:
+            self._audit.write(actor, action, subject, content, f"internal: {type(cause).__name__}")
             raise
         self._audit.write(actor, action, subject, content, "ok")
         return result

@@ -6,7 +6,7 @@ Level-triggered: a turn takes no hint of what changed, so start, routine and rec
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from shuishan.model.finding import Diagnosis, Finding
 from shuishan.model.plan import Consent, Decision, Plan, PlanState
 from shuishan.model.proof import ProbeSummary, Proof
 from shuishan.model.signal import Signal, Source
-from shuishan.model.site import HostSpec, HostState, HostView, SiteView
+from shuishan.model.site import HostSpec, HostState, HostView, ProbeSpec, SiteView
 from shuishan.model.status import PlanStatus
 from shuishan.prove.outcome import prove
 from shuishan.sense.libvirt_state import libvirt_signals
@@ -37,6 +37,7 @@ _AFTER_PLAN_S = 1.0  # questions still on their way when a plan ends belong to i
 
 
 class Probes(Protocol):
+    def watch(self, probes: Mapping[str, ProbeSpec]) -> None: ...
     def summary(self, system: str, from_s: float, to_s: float) -> ProbeSummary: ...
 
 
@@ -122,6 +123,7 @@ class Loop:
         began = time.monotonic()
         before = self.plans()
         site = await self.look()
+        self._probes.watch({system.name: system.probe for system in site.systems})
         diagnosis = await asyncio.to_thread(self._diagnose, site)
         self._chronicle.diagnosis(diagnosis)
         for host in self._ledger.hosts:

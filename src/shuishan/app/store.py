@@ -113,7 +113,9 @@ class Store:
             if cordoned:
                 link.execute(sa.insert(_cordons).values(host=host, since_s=time.time(), reason=reason))
 
-    def set_repaired(self, host: str, component: str, at_s: float, counted: Mapping[str, float]) -> None:
+    def set_repaired(
+        self, host: str, component: str, at_s: float, counted: Mapping[str, float] | None = None
+    ) -> None:
         with self.engine.begin() as link:
             same = (_repairs.c.host == host) & (_repairs.c.component == component)
             link.execute(sa.delete(_repairs).where(same))
@@ -121,7 +123,7 @@ class Store:
                 "host": host,
                 "component": component,
                 "at_s": at_s,
-                "counted": json.dumps(dict(counted)),
+                "counted": json.dumps(dict(counted or {})),
             }
             link.execute(sa.insert(_repairs).values(values))
 

@@ -51,7 +51,7 @@ class Site:
         clock = SystemClock()
         self.store = Store(file.state_dir / "shuishan.db")
         self.tokens = Tokens(self.store.engine, clock)
-        audit = Audit(self.store.engine, clock)
+        self._audit = Audit(self.store.engine, clock)
         chronicle = Chronicle(self.store, clock)
         ledger = SiteLedger(file.hosts, self.store)
         engine = Engine(knowledge())
@@ -108,7 +108,7 @@ class Site:
             window=self._window,
             prober=self._prober,
             tokens=self.tokens,
-            audit=audit,
+            audit=self._audit,
             policy=policy,
             start_plan=self._runner.start,
             clock=clock,
@@ -122,8 +122,9 @@ class Site:
         self._recall_repairs()
         for host in self._file.hosts:
             self._watch(host)
-        self.house.start()
         self._runner.launch()  # goes on with plans that a crash cut off
+        for status in self.store.plans_in(PlanState.RUNNING):
+            await self._runner.start(status.plan.id)  # taken in, but the crash came before its first step
         self._spawn(self.loop.run(), "loop")
         return self
 
@@ -191,11 +192,11 @@ class Site:
 
     def _first_token(self) -> None:
         """Without any token nobody could make one: the first lies in the state folder, for root alone."""
-        path = self._file.state_dir / "admin.token"
-        if path.exists() and self.tokens.list():
+        if self.tokens.list():
             return
         made = self.tokens.create("first-admin", "admin", _FIRST_TOKEN_LIFETIME_S)
-        write_private(path, made.secret)
+        write_private(self._file.state_dir / "admin.token", made.secret)
+        self._audit.write("shuishan", "token.create", "token/first-admin", {"scope": "admin"}, "ok")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -13,7 +13,7 @@ from shuishan.decide.survey import Survey, displaced
 from shuishan.decide.turn import Turn
 from shuishan.model.errors import Conflict
 from shuishan.model.finding import Diagnosis
-from shuishan.model.plan import OnFailure, Plan, Step
+from shuishan.model.plan import Consent, OnFailure, Plan, Step
 from shuishan.model.site import HostState, SiteView, SystemSpec, VmSpec, VmState
 from shuishan.model.status import PlanStatus
 
@@ -67,7 +67,7 @@ def plan_apply(
 def plan_remove(site: SiteView, system: SystemSpec, now_s: float) -> Plan:
     """Stop the VMs of `system` in reverse start order, then delete them with their disks, then forget it.
 
-    Irreversible, and asked for by an operator; all VMs are stopped before the first one is deleted.
+    Irreversible, so it waits for a yes; all VMs are stopped before the first one is deleted.
     Raises Conflict when a VM was seen nowhere while a host gives no answer: it would be left behind there.
     """
     survey = Survey.of(_with(site, system))
@@ -92,6 +92,8 @@ def plan_remove(site: SiteView, system: SystemSpec, now_s: float) -> Plan:
         now_s,
         title=title,
         steps=[*stops, *removes, step.forget(system.name)],
+        # Disks are deleted: the plan is shown and agreed to, also when an operator asked for it.
+        consent=Consent.OPERATOR,
         # Once a VM is deleted, starting the others again would bring up half a system.
         on_failure=OnFailure.UNDO_STEP,
     )

@@ -7,6 +7,7 @@ from shuishan.model.plan import Plan, Receipt, StepState
 from shuishan.model.proof import Claim, Pause, ProbeSummary, Proof, Verdict
 from shuishan.model.site import HostState, SiteView, VmState
 
+_UNSEEN_S = 1.0  # of a plan's time without a question asked; beyond it nobody can say "all"
 _ALIVE = (VmState.RUNNING, VmState.PAUSED)
 
 
@@ -22,7 +23,8 @@ def prove(
     claims = (
         *_vms_run_once(plan, after),
         *_hosts_empty(plan, after, by_step),
-        *(_answered(probe) for probe in probes),
+        *(_answered(probe, plan.at_s) for probe in probes),
+        *_asked_only(plan),
     )
     return Proof(
         plan=plan.id,
@@ -104,7 +106,15 @@ def _hosts_empty(plan: Plan, after: SiteView, by_step: Mapping[str, Receipt]) ->
     return claims
 
 
-def _answered(probe: ProbeSummary) -> Claim:
+def _asked_only(plan: Plan) -> list[Claim]:
+    """A plan that only asks a person for something changes nothing that could be looked at."""
+    if plan.steps:
+        return []
+    text = say("prove.asked_only", count=len(plan.orders))
+    return [Claim(id="asked_only", subject=plan.subject, verdict=Verdict.HELD, text=text)]
+
+
+def _answered(probe: ProbeSummary, began_s: float) -> Claim:
     subject = f"system/{probe.system}"
     if probe.asked == 0:
         text = say("prove.system_not_asked", system=probe.system)
@@ -113,6 +123,10 @@ def _answered(probe: ProbeSummary) -> Claim:
     if probe.lost:
         text = say("prove.system_lost", **fields)
         return Claim(id="system_answered", subject=subject, verdict=Verdict.BROKEN, text=text)
+    unseen_s = probe.from_s - began_s
+    if unseen_s > _UNSEEN_S:
+        text = say("prove.system_partly_asked", **fields, unseen_s=f"{unseen_s:.0f}")
+        return Claim(id="system_answered", subject=subject, verdict=Verdict.UNKNOWN, text=text)
     slowest = f"{probe.latency_max_ms:.0f}" if probe.latency_max_ms is not None else "?"
     text = say("prove.system_answered", **fields, slowest_ms=slowest)
     return Claim(id="system_answered", subject=subject, verdict=Verdict.HELD, text=text)

@@ -48,6 +48,7 @@ class Prober:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._since_s: dict[str, float] = {}  # when each system was asked for the first time
         self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=_MOST_OPEN), trust_env=False)
         self._answers: dict[str, deque[Answer]] = {}
         self._tasks: dict[str, tuple[ProbeSpec, asyncio.Task[None]]] = {}
@@ -56,6 +57,8 @@ class Prober:
         """Probe exactly these systems from now on; others are forgotten."""
         for name in set(self._tasks) - set(probes):
             self._tasks.pop(name)[1].cancel()
+            self._answers.pop(name, None)
+            self._since_s.pop(name, None)
         for name, spec in probes.items():
             running = self._tasks.get(name)
             if running is not None and running[0] == spec:
@@ -63,10 +66,13 @@ class Prober:
             if running is not None:
                 running[1].cancel()
             self._answers.setdefault(name, deque(maxlen=_KEPT))
+            self._since_s.setdefault(name, self._clock.now_s())
             self._tasks[name] = (spec, asyncio.create_task(self._ask_for_ever(name, spec)))
 
     def summary(self, system: str, from_s: float, to_s: float) -> ProbeSummary:
-        return summarize(system, list(self._answers.get(system, ())), from_s, to_s)
+        """What was seen of `system`; the summary begins later than `from_s` where asking began later."""
+        began_s = min(max(from_s, self._since_s.get(system, to_s)), to_s)
+        return summarize(system, list(self._answers.get(system, ())), began_s, to_s)
 
     async def answers(self, url: str, *, timeout_s: float) -> bool:
         """One question outside the routine; True for a 2xx answer in time."""

@@ -98,10 +98,22 @@ async def test_while_a_plan_runs_another_on_the_same_subject_is_refused(tmp_path
     await here.turn()
     first = await here.house.apply_system(HIS, "ann")
     with pytest.raises(Conflict, match=f"plan {first.plan.id} on system/his is running; wait for it"):
-        await here.house.apply_system(system(memory_mib=300), "bob")
+        await here.house.apply_system(HIS.model_copy(update={"tolerance_s": 99}), "bob")
     ((spec, _, _),) = here.store.systems()
     assert spec == HIS
     await here.turn()
+
+
+async def test_applying_a_file_that_changes_or_drops_a_vm_is_refused_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    here = site(tmp_path)
+    await here.turn()
+    with pytest.raises(Conflict, match="memory_bytes of VM his-db differs from the VM that exists"):
+        await here.house.apply_system(system(memory_mib=300), "ann")
+    with pytest.raises(Conflict, match="VM his-app exists and is missing in the file"):
+        await here.house.apply_system(system(vms=("his-db",)), "ann")
+    assert [spec for spec, _, _ in here.store.systems()] == [HIS]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,11 @@ async def test_a_removed_system_is_forgotten_with_its_vms(tmp_path: Path) -> Non
     await here.turn()
     with pytest.raises(NotFound):
         await here.house.remove_system("nope", "ann")
-    await here.house.remove_system("his", "ann")
+    asked = await here.house.remove_system("his", "ann")
+    await here.turn(2)
+    assert asked.state is PlanState.PROPOSED, "disks are deleted only after a yes"
+    assert len(here.store.systems()) == 1
+    await here.house.agree(asked.plan.id, "ann")
     await here.turn(2)
     assert here.store.systems() == []
     assert here.compute.truth() == []

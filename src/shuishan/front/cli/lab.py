@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from shuishan.catalog.messages import say
 from shuishan.lab.layout import LabLayout
+from shuishan.model.errors import BadInput
 from shuishan.model.word import Text
 
 T = TypeVar("T")
@@ -85,3 +86,49 @@ def status(
             bmc=words[host.bmc_answers],
         )
         typer.echo(line.in_language(spoken))
+
+
+@app.command("faults")
+def faults() -> None:
+    """What can be broken on a lab host, with the parameters it takes."""
+    from shuishan.lab.faults import FAULTS  # noqa: PLC0415
+
+    spoken = language()
+    for name, kind in sorted(FAULTS.items()):
+        params = " ".join(f"{key}={value}" for key, value in kind.params.items())
+        typer.echo(f"{name:<28}{kind.title.in_language(spoken)}{f'  [{params}]' if params else ''}")
+
+
+@app.command("break")
+def break_host(host: str, fault: str, params: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Break the hardware of HOST with FAULT, e.g. `lab break h1 dimm_correctable count=5`."""
+    from shuishan.lab.faults import FAULTS, inject  # noqa: PLC0415
+
+    given = _params(params or [], FAULTS[fault].params if fault in FAULTS else {})
+    run(inject(LabLayout(), host, fault, **given))
+    talker()(say("story.broke", host=host, fault=FAULTS[fault].title))
+
+
+@app.command("heal")
+def heal_host(host: str, fault: str, params: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Undo what `lab break` did to HOST, with the same words."""
+    from shuishan.lab.faults import FAULTS, Injected, heal  # noqa: PLC0415
+
+    known = FAULTS[fault].params if fault in FAULTS else {}
+    filled = {**known, **_params(params or [], known)}
+    run(heal(LabLayout(), Injected(host, fault, filled)))
+    talker()(say("story.healed", host=host, fault=FAULTS[fault].title))
+
+
+def _params(words: list[str], known: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """NAME=VALUE words; a value becomes a number where the fault's own default is one."""
+    given: dict[str, str | int | float] = {}
+    for word in words:
+        name, mark, value = word.partition("=")
+        if not mark:
+            raise BadInput(f"{word}: expected NAME=VALUE, e.g. count=5", subject="fault")
+        try:
+            given[name] = int(value) if isinstance(known.get(name), int) else value
+        except ValueError as cause:
+            raise BadInput(f"{name}={value}: expected a whole number", subject="fault") from cause
+    return given

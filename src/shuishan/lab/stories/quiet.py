@@ -6,6 +6,8 @@ import resource
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from shuishan.lab.stories.stage import Stage
 from shuishan.model.plan import PlanState
 from shuishan.model.status import HostStatus, SiteStatus
@@ -74,7 +76,9 @@ async def bad_input(stage: Stage) -> None:
     with tempfile.TemporaryDirectory(dir=stage.layout.root) as folder:
         files = Path(folder)
         broken = files / "broken.yaml"
-        broken.write_text("name: his\nvms:\n  - name: his-db\n    memory_bytes: plenty\n", "utf-8")
+        spec = stage.system.model_dump(mode="json")
+        spec["vms"][0]["memory_bytes"] = "plenty"
+        broken.write_text(yaml.safe_dump(spec), "utf-8")
         refused = await stage.cli("system", "apply", str(broken))
         named = "broken.yaml" in refused.stderr and "memory_bytes" in refused.stderr
         _one_error(stage, refused.returncode == 2 and named, refused.stderr, "story.bad_file")
