@@ -104,7 +104,8 @@ def break_host(host: str, fault: str, params: Annotated[list[str] | None, typer.
     """Break the hardware of HOST with FAULT, e.g. `lab break h1 dimm_correctable count=5`."""
     from shuishan.lab.faults import FAULTS, inject  # noqa: PLC0415
 
-    given = _params(params or [], FAULTS[fault].params if fault in FAULTS else {})
+    known: Mapping[str, str | int | float] = FAULTS[fault].params if fault in FAULTS else {}
+    given = _params(params or [], known)
     run(inject(LabLayout(), host, fault, **given))
     talker()(say("story.broke", host=host, fault=FAULTS[fault].title))
 
@@ -114,7 +115,7 @@ def heal_host(host: str, fault: str, params: Annotated[list[str] | None, typer.A
     """Undo what `lab break` did to HOST, with the same words."""
     from shuishan.lab.faults import FAULTS, Injected, heal  # noqa: PLC0415
 
-    known = FAULTS[fault].params if fault in FAULTS else {}
+    known: Mapping[str, str | int | float] = FAULTS[fault].params if fault in FAULTS else {}
     filled = {**known, **_params(params or [], known)}
     run(heal(LabLayout(), Injected(host, fault, filled)))
     talker()(say("story.healed", host=host, fault=FAULTS[fault].title))
