@@ -64,7 +64,7 @@ class HisClient:
                 response = await client.get(f"{self._url}/registrations/count")
                 response.raise_for_status()
                 return int(response.json()["count"])
-            except (httpx.HTTPError, ValueError, KeyError) as cause:
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as cause:
                 raise EngineRefused(f"{self._url} does not count: {cause}", subject="system/his") from cause
 
     async def _ask_for_ever(self) -> None:
@@ -86,11 +86,12 @@ class HisClient:
             response = await self._client.post(
                 f"{self._url}/registrations", json={"patient": patient, "department": "outpatient"}
             )
-            body = cast(dict[str, Any], response.json()) if response.is_success else {}
+            said = response.json() if response.is_success else None
         except (httpx.HTTPError, ValueError) as cause:
             took_ms = (time.monotonic() - began) * 1000
             self.answers.append(Answer(at_s, False, took_ms, f"{type(cause).__name__}: {cause}"))
             return
+        body = cast(dict[str, Any], said) if isinstance(said, dict) else {}
         right = body.get("patient") == patient and isinstance(body.get("id"), int)
         if right:
             self.acknowledged.append(cast(int, body["id"]))
