@@ -208,3 +208,15 @@ async def test_a_counter_nobody_can_set_back_speaks_again_only_when_it_grows(fol
     here.reading("h1", "0000:04:00.0", "pcie.aer_fatal", 2)
     await here.turn(2)
     assert [finding.issue for finding in here.loop.last.diagnosis.findings] == ["pcie.uncorrectable_error"]
+
+
+async def test_a_finding_outlives_a_restart_of_the_control_plane(folder: Path) -> None:
+    """Before its sense has answered once, nobody may say that the disk is well again."""
+    here = site(folder)
+    spare_runs_out(here)
+    await here.turn(2)
+    again = SimSite(folder, THREE, (HIS,))
+    again.window.expect("h1", [Source.SMART], now_s=again.clock.now_s())
+    await again.turn()
+    assert [finding.issue for finding in again.loop.last.diagnosis.findings] == ["disk.nvme_spare_exhausted"]
+    assert not any("no longer seen" in line for line in again.told())

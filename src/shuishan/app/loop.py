@@ -6,7 +6,7 @@ Level-triggered: a turn takes no hint of what changed, so start, routine and rec
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,7 +171,10 @@ class Loop:
             dismissed=tuple(dismissed for part in fresh for dismissed in part.dismissed),
             blind=tuple(blind for part in fresh for blind in part.blind),
         )
-        return with_carried(whole, self._store.open_findings())
+        unheard = [
+            (host.name, each) for host in self._ledger.hosts for each in self._window.unheard(host.name)
+        ]
+        return with_carried(whole, self._store.open_findings(), unheard)
 
     def _diagnose_host(self, host: str, now_s: float) -> Diagnosis:
         revision = self._window.revision(host, now_s=now_s)
@@ -247,9 +250,14 @@ class Loop:
         return prove(status.plan, status.receipts, site, probes, at_s=site.at_s)
 
 
-def with_carried(fresh: Diagnosis, known: Sequence[Finding]) -> Diagnosis:
-    """A finding whose sense went blind is kept: silence is not recovery."""
-    blind = {(blind.host, blind.source) for blind in fresh.blind}
+def with_carried(
+    fresh: Diagnosis, known: Sequence[Finding], unheard: Collection[tuple[str, Source]] = ()
+) -> Diagnosis:
+    """A finding whose sense went blind, or has not answered since a restart, is kept.
+
+    Silence is not recovery.
+    """
+    blind = {(blind.host, blind.source) for blind in fresh.blind} | set(unheard)
     seen = {finding.id for finding in fresh.findings}
     carried = tuple(
         finding

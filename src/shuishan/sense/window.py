@@ -124,6 +124,12 @@ class SignalWindow:
             for source in sources:
                 state.expected_s.setdefault(source, now_s)
 
+    def unheard(self, host: str) -> frozenset[Source]:
+        """Expected sources that have not answered once yet: what they would say is not known."""
+        with self._lock:
+            state = self._host(host)
+            return frozenset(source for source in state.expected_s if source not in state.answered_s)
+
     def add(self, signals: Iterable[Signal]) -> None:
         """Take in signals, in the order in which they became known."""
         with self._lock:

@@ -172,7 +172,7 @@ class LibvirtCompute:
                 await asyncio.wait({migration}, timeout=0.1)
                 if on_progress is not None and not migration.done():
                     await on_progress(await self._progress(source, vm, began_s))
-            await migration
+            await self._finished(migration, vm, target)
             await self._await_arrival(vm, source, target, began_s + timeout_s)
         except (Silent, asyncio.CancelledError):
             await asyncio.shield(self._cancel_quietly(vm, source))
@@ -193,6 +193,22 @@ class LibvirtCompute:
                 link.close()
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _finished(self, migration: "asyncio.Future[None]", vm: str, target: HostSpec) -> None:
+        """Pass on the migration's error, unless the VM has arrived all the same.
+
+        One that began before our own restart may end between our look and our command, which then finds
+        no VM to move.
+        """
+        try:
+            await migration
+        except (EngineRefused, NotFound):
+            if not await self._runs_on(vm, target):
+                raise
+
+    async def _runs_on(self, vm: str, host: HostSpec) -> bool:
+        view = await self.look(host, timeout_s=_CALL_TIMEOUT_S)
+        return any(seen.name == vm and seen.state is VmState.RUNNING for seen in view.vms)
 
     async def _await_arrival(self, vm: str, source: HostSpec, target: HostSpec, end_s: float) -> None:
         """Wait for a migration that somebody else began (we, before a restart) to end either way."""
