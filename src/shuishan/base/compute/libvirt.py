@@ -216,9 +216,12 @@ class LibvirtCompute:
         def state(link: libvirt.virConnect) -> tuple[bool, bool]:
             try:
                 domain = link.lookupByName(vm)
-            except libvirt.libvirtError:
+                return bool(domain.isActive()), _job_running(domain)
+            except libvirt.libvirtError as cause:
+                # It may leave between two of these questions; any other error is not its absence.
+                if cause.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
                 return False, False
-            return bool(domain.isActive()), _job_running(domain)
 
         while self._clock.now_s() < end_s:
             here, moving = await self._call(source, state)
