@@ -131,7 +131,7 @@ class LibvirtCompute:
     async def stop(self, host: HostSpec, vm: str, *, timeout_s: float) -> None:
         if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
             return
-        await self._call(host, lambda link: _quietly(link.lookupByName(vm).shutdown))
+        await self._call(host, lambda link: _ask_to_shut_down(link.lookupByName(vm)))
         end_s = self._clock.now_s() + timeout_s
         while self._clock.now_s() < end_s:
             if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
@@ -370,6 +370,16 @@ def _alive(link: libvirt.virConnect) -> bool:
         return link.isAlive() == 1
     except libvirt.libvirtError:
         return False
+
+
+def _ask_to_shut_down(domain: libvirt.virDomain) -> None:
+    """Through the guest's agent where it has one, else by the power button, which small guests ignore."""
+    for flag in (libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT, libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN):
+        try:
+            domain.shutdownFlags(flag)
+        except libvirt.libvirtError:
+            continue
+        return
 
 
 def _quietly(work: Callable[[], object]) -> None:

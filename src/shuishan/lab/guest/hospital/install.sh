@@ -28,3 +28,7 @@ systemctl mask systemd-udev-trigger.service systemd-udev-settle.service systemd-
     sys-kernel-config.mount sys-fs-fuse-connections.mount kmod-static-nodes.service \
     systemd-machine-id-commit.service systemd-remount-fs.service systemd-sysctl.service
 systemctl set-default multi-user.target
+# The agent shuts a guest down by shutdown(8), which asks a login manager; there is none here.
+rm -f /usr/sbin/shutdown
+printf '#!/bin/sh\nexec /bin/systemctl poweroff\n' > /usr/sbin/shutdown
+chmod 755 /usr/sbin/shutdown
