@@ -45,8 +45,8 @@ shuishan_venv() {
   if [ -x .venv/bin/shuishan ] && [ "$(cat .venv/stamp-"$lock" 2>/dev/null)" = "$stamp" ]; then return; fi
   echo "shuishan: building .venv from $lock" >&2
   [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" >&2
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2
+  .venv/bin/python -m pip install -qq --use-pep517 --disable-pip-version-check --require-hashes -r "$lock" >&2
+  .venv/bin/python -m pip install -qq --use-pep517 --disable-pip-version-check --no-deps -e . >&2
   echo "$stamp" > .venv/stamp-"$lock"
 }
 

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from shuishan.catalog.policies import default_policy
 from shuishan.diagnose.engine import Engine
 from shuishan.model.proof import ProbeSummary
 from shuishan.model.signal import LogLine, Reading, Signal, Source
-from shuishan.model.site import SiteView
+from shuishan.model.site import ProbeSpec, SiteView
 from shuishan.sense.window import SignalWindow
 
 TARGET_S = 1.0
@@ -58,6 +58,9 @@ class NoRunner:
 
 
 class NoProbes:
+    def watch(self, probes: Mapping[str, ProbeSpec]) -> None:
+        """There is nobody to ask."""
+
     def summary(self, system: str, from_s: float, to_s: float) -> ProbeSummary:
         return ProbeSummary(
             system=system,

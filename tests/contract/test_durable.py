@@ -21,7 +21,9 @@ from shuishan.model.word import Text
 folder, hang_at, fail_at = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 text = Text(en="x", zh="x")
 steps = tuple(Step(id=str(n), action="a", params={}, text=text, undo_text=text) for n in (1, 2, 3))
-plan = Plan(id="p1", at_s=0, subject="host/h1", title=text, because=(), steps=steps, consent=Consent.AUTOMATIC)
+plan = Plan(
+    id="p1", at_s=0, subject="host/h1", title=text, because=(), steps=steps, consent=Consent.AUTOMATIC
+)
 
 def note(line):
     with (folder / "deeds").open("a") as file:
