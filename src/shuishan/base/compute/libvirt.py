@@ -34,6 +34,7 @@ _KEEPALIVE_INTERVAL_S = 2
 _KEEPALIVE_COUNT = 3
 _CALL_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 1.5
+_ASK_AGAIN_S = 3.0
 _PORTS = {"qemu+tls": 16514, "qemu+tcp": 16509, "qemu+ssh": 22}
 
 _STATES = {
@@ -131,9 +132,12 @@ class LibvirtCompute:
     async def stop(self, host: HostSpec, vm: str, *, timeout_s: float) -> None:
         if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
             return
-        await self._call(host, lambda link: _ask_to_shut_down(link.lookupByName(vm)))
         end_s = self._clock.now_s() + timeout_s
+        ask_at_s = 0.0
         while self._clock.now_s() < end_s:
+            if self._clock.now_s() >= ask_at_s:  # a guest that still boots hears only a later request
+                await self._call(host, lambda link: _ask_to_shut_down(link.lookupByName(vm)))
+                ask_at_s = self._clock.now_s() + _ASK_AGAIN_S
             if not await self._call(host, lambda link: bool(link.lookupByName(vm).isActive())):
                 return
             await self._clock.sleep(0.2)
