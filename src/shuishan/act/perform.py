@@ -33,10 +33,11 @@ async def _do(plan: Plan, step: Step, world: World, journal: Journal) -> Outcome
     began_s = before.started_at_s if before and before.started_at_s else world.clock.now_s()
     receipt = Receipt(plan=plan.id, step=step.id, state=StepState.STARTED, started_at_s=began_s)
     journal.write(receipt, step)
+    now = world.looking_once()
     try:
         for premise in step.premises:
-            await check(premise, world)
-        measured = await DEEDS[step.action].do(world, step.params)
+            await check(premise, now)
+        measured = await DEEDS[step.action].do(now, step.params)
     except Exception as cause:
         note = _in_words(cause)
         _end(receipt, step, StepState.FAILED, world, journal, note=note)

@@ -1,6 +1,6 @@
 """What deeds may touch. The app wires it; tests give simulators."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shuishan.base.cluster.port import Mover
@@ -54,9 +54,19 @@ class World:
     web: WebProbe
     clock: Clock
     deadlines: Deadlines = Deadlines()
+    seen: dict[str, HostView] | None = None  # None: every question asks the host anew
+
+    def looking_once(self) -> "World":
+        """The same world, in which each host is looked at once: a step's premises share one fresh look."""
+        return replace(self, seen={})
 
     async def look(self, host: str) -> HostView:
-        return await self.compute.look(self.ledger.host_spec(host), timeout_s=self.deadlines.look_s)
+        if self.seen is not None and host in self.seen:
+            return self.seen[host]
+        view = await self.compute.look(self.ledger.host_spec(host), timeout_s=self.deadlines.look_s)
+        if self.seen is not None:
+            self.seen[host] = view
+        return view
 
     async def vm_memory_bytes(self, vm: str, *hosts: str) -> int:
         """As declared; what no system declares is moved like any other, as large as one of `hosts` shows it.
