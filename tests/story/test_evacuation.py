@@ -6,6 +6,7 @@ import pytest
 from tests.story.house import MIB, SimSite, host, system
 
 from shuishan.base.compute.sim import Fault
+from shuishan.front.report.story import deeds, first_sign_s
 from shuishan.model.plan import PlanState, StepState
 from shuishan.model.proof import Verdict
 from shuishan.model.signal import Source
@@ -220,3 +221,18 @@ async def test_a_finding_outlives_a_restart_of_the_control_plane(folder: Path) -
     await again.turn()
     assert [finding.issue for finding in again.loop.last.diagnosis.findings] == ["disk.nvme_spare_exhausted"]
     assert not any("no longer seen" in line for line in again.told())
+
+
+async def test_times_in_a_report_count_from_the_first_sign_not_from_its_repetition(folder: Path) -> None:
+    """The report said "8 s from first sign to first move, 0 s to the last": the sign had been renewed."""
+    here = site(folder)
+    spare_runs_out(here)
+    await here.turn(4)
+    for _ in range(3):
+        await here.clock.sleep(10)
+        spare_runs_out(here)
+        await here.turn()
+    report = await here.house.report(None)
+    began_s = first_sign_s(report)
+    assert began_s <= report.plans[0].plan.at_s
+    assert all(deed.from_s >= 0 for deed in deeds(report))

@@ -42,6 +42,7 @@ from shuishan.sense.window import SignalWindow
 
 _T = TypeVar("_T")
 _RECENT_PLANS = 20
+_LOOK_BACK_S = 3600.0  # a plan answers signs that are younger than this, or is already under way
 _LEAD_S = 600.0  # what was broken on purpose may come this long before its first sign
 _PROBE_WINDOW_S = 60.0
 
@@ -152,8 +153,11 @@ class House:
             and set(status.plan.because) & set(chosen.plan.because)
         ]
         findings = [found for id in chosen.plan.because if (found := self._store.finding(id)) is not None]
-        began_s = min(first_sign_s(status, findings) for status in (*related, chosen))
-        entries = told_of(chosen.plan.subject, self._store.entries_since(began_s - _LEAD_S), began_s)
+        stories = (*related, chosen)
+        told = self._store.entries_since(min(status.plan.at_s for status in stories) - _LOOK_BACK_S)
+        began_s = min(first_sign_s(status, findings, told) for status in stories)
+        lead = [entry for entry in told if entry.at_s >= began_s - _LEAD_S]
+        entries = told_of(chosen.plan.subject, lead, began_s)
         return report_of(await self.site(), chosen, related, entries, began_s)
 
     # deeds on hosts

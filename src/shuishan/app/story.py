@@ -13,10 +13,26 @@ from shuishan.model.timeline import Entry, Room
 from shuishan.model.word import Text
 
 
-def first_sign_s(plan: PlanStatus, findings: Sequence[Finding]) -> float:
-    """When the story of `plan` began: the earliest evidence of what it answers."""
-    signs = [e.at_s for finding in findings if finding.id in plan.plan.because for e in finding.evidence]
-    return min([plan.plan.at_s, *signs])
+def first_sign_s(plan: PlanStatus, findings: Sequence[Finding], told: Sequence[Entry] = ()) -> float:
+    """When the story of `plan` began: the first sign of what it answers.
+
+    told: the timeline, oldest first. It knows the sign that came first; a finding's own evidence is
+          renewed turn after turn, and only stands in where nothing was told.
+    """
+    signs = {
+        entry.refs["finding"]: entry.at_s
+        for entry in told
+        if entry.room is Room.SENSE
+        and entry.refs.get("finding") in plan.plan.because
+        and entry.at_s <= plan.plan.at_s
+    }
+    evidence = [
+        evidence.at_s
+        for finding in findings
+        if finding.id in plan.plan.because and finding.id not in signs
+        for evidence in finding.evidence
+    ]
+    return min([plan.plan.at_s, *signs.values(), *evidence])
 
 
 def told_of(subject: str, entries: Sequence[Entry], began_s: float) -> list[Entry]:

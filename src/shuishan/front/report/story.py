@@ -73,11 +73,13 @@ def first_sign_s(report: Report) -> float:
     """When the first evidence of what the plans answer was seen: the zero of every time in the report."""
     answered = {id for status in report.plans for id in status.plan.because}
     findings = report.diagnosis.findings
+    # The timeline knows the sign that came first; a finding's own evidence is renewed turn after turn.
+    signs = [e.at_s for e in report.timeline if e.room is Room.SENSE and e.refs.get("finding") in answered]
     evidence = [line.at_s for one in findings if one.id in answered for line in one.evidence]
     sensed = [entry.at_s for entry in report.timeline if entry.room is Room.SENSE]
     seen = [line.at_s for one in findings for line in one.evidence]
     told = [entry.at_s for entry in report.timeline]
-    return next((min(times) for times in (evidence, sensed, seen, told) if times), report.made_at_s)
+    return next((min(times) for times in (signs, evidence, sensed, seen, told) if times), report.made_at_s)
 
 
 def moves(report: Report) -> list[Move]:
