@@ -16,6 +16,9 @@ from shuishan.model.word import Text
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)
 
+# Read by `language()` from the command line itself; declared so that it may stand here too.
+Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language / 语言")]
+
 
 def language() -> str:
     # Found once for the whole command line; a plain Typer group has no other way to it.
@@ -46,30 +49,34 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @app.command("up")
-def up() -> None:
+def up(lang: Lang = None) -> None:
     """Bring the lab and its control plane up; what is up already is left alone."""
     from shuishan.lab.play import bring_up  # noqa: PLC0415
 
+    del lang
     talk = talker()
     run(bring_up(LabLayout(), talk))
     talk(say("lab.ready", url="https://127.0.0.1:8443"))
 
 
 @app.command("down")
-def down() -> None:
+def down(lang: Lang = None) -> None:
     """Remove the lab with everything in it; only the image cache stays."""
     from shuishan.lab.play import take_down  # noqa: PLC0415
 
+    del lang
     run(take_down(LabLayout(), talker()))
 
 
 @app.command("status")
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Exactly the object, as JSON.")] = False,
+    lang: Lang = None,
 ) -> None:
     """What of the lab is up: per host its libvirt, its chassis, its BMC."""
     from shuishan.lab.site import Lab  # noqa: PLC0415
 
+    del lang
     seen = run(Lab(LabLayout()).status())
     if as_json:
         typer.echo(seen.model_dump_json())
@@ -89,10 +96,11 @@ def status(
 
 
 @app.command("faults")
-def faults() -> None:
+def faults(lang: Lang = None) -> None:
     """What can be broken on a lab host, with the parameters it takes."""
     from shuishan.lab.faults import FAULTS  # noqa: PLC0415
 
+    del lang
     spoken = language()
     for name, kind in sorted(FAULTS.items()):
         params = " ".join(f"{key}={value}" for key, value in kind.params.items())

@@ -16,7 +16,7 @@ from rich.console import Console
 from shuishan.catalog.messages import say
 from shuishan.front.api.client import Client
 from shuishan.front.cli.exits import Exit
-from shuishan.front.cli.lab import language, run, talker
+from shuishan.front.cli.lab import Lang, language, run, talker
 from shuishan.front.cli.settings import find_settings
 from shuishan.front.cli.system_file import read_system_file
 from shuishan.lab.layout import LabLayout
@@ -37,10 +37,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="The result as one JSON obj
 
 
 @app.command("list")
-def list_stories() -> None:
+def list_stories(lang: Lang = None) -> None:
     """The stories there are."""
     from shuishan.lab.stories import STORIES  # noqa: PLC0415
 
+    del lang
     spoken = language()
     for one in STORIES.values():
         typer.echo(f"{one.name:<16}{one.title.in_language(spoken)}")
@@ -52,10 +53,12 @@ def play_one(
     system: SystemFile = Path("systems/his.yaml"),
     out: ReportFolder = Path("out"),
     as_json: AsJson = False,
+    lang: Lang = None,
 ) -> None:
     """Play one story on the lab that is up, print its report, and exit 0 only if all of it held."""
     from shuishan.lab.stories import story  # noqa: PLC0415
 
+    del lang
     spec = read_system_file(system)
     result = run(_play(LabLayout(), story(name), spec, talker()))
     _show(result, out, as_json=as_json)
@@ -69,10 +72,12 @@ def run_all(
     out: ReportFolder = Path("out"),
     leave: Annotated[bool, typer.Option("--exit", help="Clean everything up afterwards.")] = False,
     as_json: AsJson = False,
+    lang: Lang = None,
 ) -> None:
     """Bring the lab up, deploy the hospital system, play a story, and report."""
     from shuishan.lab.stories import story  # noqa: PLC0415
 
+    del lang
     spec, chosen, talk = read_system_file(system), story(name), talker()
     result = run(_run(LabLayout(), chosen, spec, talk, leave=leave))
     _show(result, out, as_json=as_json)
