@@ -50,6 +50,7 @@ def list_stories(lang: Lang = None) -> None:
 @app.command("play")
 def play_one(
     name: StoryName = DEFAULT_STORY,
+    *,
     system: SystemFile = Path("systems/his.yaml"),
     out: ReportFolder = Path("out"),
     as_json: AsJson = False,
@@ -68,6 +69,7 @@ def play_one(
 @app.command("run")
 def run_all(
     name: StoryName = DEFAULT_STORY,
+    *,
     system: SystemFile = Path("systems/his.yaml"),
     out: ReportFolder = Path("out"),
     leave: Annotated[bool, typer.Option("--exit", help="Clean everything up afterwards.")] = False,
