@@ -41,8 +41,12 @@ class TestLibvirtReal(ComputeContract):
         image = GuestImage(
             disk=built.disk, kernel=built.kernel, initrd=built.initrd, cmdline=HOSPITAL_CMDLINE
         )
+        # Slow enough that a move can be cancelled while it is under way.
         compute = LibvirtCompute(
-            Qcow2Pool(layout.pool_dir, {"hospital": image}), SystemClock(), accelerator="tcg"
+            Qcow2Pool(layout.pool_dir, {"hospital": image}),
+            SystemClock(),
+            accelerator="tcg",
+            migration_mib_per_s=16,
         )
         number = next(_numbers)
         vm = VmSpec(

@@ -35,6 +35,7 @@ _KEEPALIVE_COUNT = 3
 _CALL_TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 1.5
 _ASK_AGAIN_S = 3.0
+_CLEAR_UP_S = 5.0
 _PORTS = {"qemu+tls": 16514, "qemu+tcp": 16509, "qemu+ssh": 22}
 
 _STATES = {
@@ -208,7 +209,17 @@ class LibvirtCompute:
             await migration
         except (EngineRefused, NotFound):
             if not await self._runs_on(vm, target):
+                await self._until_gone(vm, target)
                 raise
+
+    async def _until_gone(self, vm: str, target: HostSpec) -> None:
+        """The target of a failed migration clears up a moment later; whoever looks next must not see it."""
+        end_s = self._clock.now_s() + _CLEAR_UP_S
+        while self._clock.now_s() < end_s:
+            view = await self.look(target, timeout_s=_CONNECT_TIMEOUT_S)
+            if not any(seen.name == vm for seen in view.vms):  # also when the target gives no answer
+                return
+            await self._clock.sleep(0.2)
 
     async def _runs_on(self, vm: str, host: HostSpec) -> bool:
         view = await self.look(host, timeout_s=_CALL_TIMEOUT_S)
