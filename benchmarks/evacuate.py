@@ -7,11 +7,13 @@ plan; virsh from its first command to the end of its last.
 """
 
 import argparse
+import time
 
 from on_the_lab import LAYOUT, connect, ended, idle_system, median, remove, show, timed, virsh
 from shuishan.front.api.client import Client
 from shuishan.model.status import PlanStatus
 
+SETTLE_S = 45.0
 FLAGS = ("--live", "--p2p", "--persistent", "--undefinesource", "--unsafe", "--tls", "--abort-on-error")
 
 
@@ -38,6 +40,7 @@ def main() -> None:
     spec = idle_system("evac", options.vms, 160)
     with connect() as api:
         ended(api, api.apply_system(spec))
+        time.sleep(SETTLE_S)  # VMs that still boot write all their memory anew, and slow whoever comes first
         for _ in range(options.runs):
             gather(api, "h1")
             plan: list[PlanStatus] = []
