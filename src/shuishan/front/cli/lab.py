@@ -45,7 +45,10 @@ def talker() -> Callable[[Text], None]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:  # our own handler of Ctrl-C and SIGTERM; everything is cleaned up by now
+        raise KeyboardInterrupt from None
 
 
 @app.command("up")
