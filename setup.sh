@@ -4,7 +4,7 @@ shuishan_packages=(
   # engines
   qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients seabios ipxe-qemu
   # lab: guest images from Debian packages, hosts in namespaces
-  mmdebstrap e2fsprogs iproute2 openssh-client zstd cpio kmod
+  mmdebstrap e2fsprogs iproute2 openssh-client zstd cpio kmod hostname mount
   # building libvirt-python for the system's libvirt
   python3 python3-dev python3-venv libvirt-dev pkg-config gcc
 )
