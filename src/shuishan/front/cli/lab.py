@@ -1,7 +1,12 @@
-"""shuishan lab …: a data centre on this machine to rehearse in."""
+"""shuishan lab …: a data centre on this machine to rehearse in.
+
+The lab is imported only inside the commands that need it: `shuishan --help` must not wait for engines.
+"""
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -22,8 +27,6 @@ Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Langu
 
 def language() -> str:
     # Found once for the whole command line; a plain Typer group has no other way to it.
-    import os  # noqa: PLC0415
-
     from shuishan.front.cli.main import language_of  # noqa: PLC0415  main imports this module
 
     return language_of(sys.argv[1:], os.environ)
@@ -31,8 +34,6 @@ def language() -> str:
 
 def talker() -> Callable[[Text], None]:
     """Says sentences on stderr with the time since now, so that long steps show progress."""
-    import time  # noqa: PLC0415
-
     began = time.monotonic()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     spoken = language()
